@@ -1,0 +1,1 @@
+"""Benchmarks: ratios to a baseline, with a checksum of the answer."""

@@ -1,0 +1,274 @@
+"""Small numbers shared by Python, kernels and the wire. A number, once released, never changes its meaning.
+
+Names in lower case are what JSON shows: `name_of(Reason, 12)` -> "stale_ref".
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TypeVar
+
+
+class Side(IntEnum):
+    BUY = 0
+    SELL = 1
+
+
+class OrderType(IntEnum):
+    LIMIT = 0
+    MARKET = 1
+    # Named, not yet accepted (reject `type_unsupported`).
+    MARKET_TO_LIMIT = 2
+    STOP = 3
+    STOP_LIMIT = 4
+    ICEBERG = 5
+
+
+class TimeInForce(IntEnum):
+    GTC = 0
+    IOC = 1
+    FOK = 2
+    # Named, not yet accepted (reject `tif_unsupported`).
+    DAY = 3
+    GTD = 4
+    AT_AUCTION = 5
+
+
+class StpMode(IntEnum):
+    """Self-trade prevention. NONE alone is accepted so far (reject `stp_unsupported`)."""
+
+    NONE = 0
+    CANCEL_TAKER = 1
+    CANCEL_MAKER = 2
+    CANCEL_BOTH = 3
+    DECREMENT = 4
+
+
+class RefForm(IntEnum):
+    """What the 16 bytes of `client_ref` hold."""
+
+    NONE = 0
+    STREAM = 1  # stream u4, zero u4, number u8: the packed form; the number rises
+    TEXT = 2  # text id of 1 to 15 bytes, zero padded
+    DIGEST = 3  # BLAKE2b-128 of a text id of 16 to 36 bytes; the text itself is the row's body
+
+
+class CommandKind(IntEnum):
+    """Hot kinds (below COLD_FIRST) are decided by the kernel from the row alone; cold kinds carry a body."""
+
+    NEW = 1
+    CANCEL = 2
+    REPLACE = 3
+    AMEND = 4  # named, not yet accepted (reject `kind_unsupported`)
+
+    # cold: the venue
+    TIME = 64
+    RESUME = 65
+    SKIP = 66
+    GENESIS = 67
+    # cold: registers
+    OPEN_ACCOUNT = 70
+    ADD_KEY = 71
+    REVOKE_KEY = 72
+    LIST_INSTRUMENT = 73
+    SET_REFERENCE = 74
+    # cold: phases
+    SET_PHASE = 80
+    UNCROSS = 81
+    SCHEDULE = 82
+    # cold: Helmsman sale
+    OPEN_SALE = 90
+    BID = 91
+    END_SALE = 92
+
+
+COLD_FIRST = 64
+
+
+class EventKind(IntEnum):
+    # orders
+    ACCEPTED = 1  # order, qty = open quantity, price
+    REJECTED = 2  # reason
+    DUPLICATE = (
+        3  # same client id, same body: order = first answer's order, counter_order = its seq, reason = its reason
+    )
+    FILL = 4  # order = taker (buy in an uncross), counter_order = maker (sell), leaves = the counter order's
+    CANCELLED = 5  # order, qty = quantity cancelled, reason
+    REPLACED = 6  # order, qty = new open quantity, price = new price
+
+    # the venue
+    TIMER = 32  # order = timer id, leaves = due ts_ns, reason = TimerKind: names the cause of the events after it
+    RESUMED = 33  # qty = outage in ns
+    SKIPPED = 34  # an operator's SKIP passed over this command
+    DONE = 35  # a cold command with nothing else to report
+    ACCOUNT_OPENED = 36
+    KEY_ADDED = 37
+    KEY_REVOKED = 38
+    INSTRUMENT_LISTED = 39
+    REFERENCE_SET = 40  # instrument, price = reference in ticks
+    SCHEDULED = 41  # instrument, qty = entries taken (repeats left out)
+
+    # phases and calls
+    PHASE = 48  # instrument, reason = new Phase, qty = old Phase
+    UNCROSSED = 49  # instrument, price, qty = volume, leaves = surplus (buy minus sell, signed); flag NO_PRICE
+
+    # Helmsman sale: instrument = auction lot number in the sale (1..n, 0 = the whole sale), order = sale id
+    SALE_OPENED = 64  # qty = lots, leaves = clock length ns
+    BID_ACCEPTED = 65  # party: account = bidder, price = own maximum, qty = bid number
+    BID_LATE = 66  # party: reject of a bid at or after the due time
+    LOT_PRICE = 67  # public: price = current price, qty = bids on the lot
+    LOT_LEADER = 68  # party: account leads the lot at price
+    LOT_OUTBID = 69  # party: account no longer leads the lot
+    CLOCK = 70  # public: leaves = due ts_ns of the common clock
+    LOT_SOLD = 71  # account = winner, counter_account = seller, price, qty = lots of the auction lot
+    LOT_PASSED_IN = 72
+    SALE_FINISHED = 73  # qty = auction lots sold
+
+
+class EventFlag(IntEnum):
+    LAST = 1  # last event of its command
+    AUCTION = 2  # fill of an uncross
+    BY_TIMER = 4  # caused by the TIMER event before it
+    NO_PRICE = 8  # UNCROSSED without a price
+    UNPRICED = 16  # order without a limit price
+
+
+class Reason(IntEnum):
+    """Why a command was refused or an order ended. Checked in the order of `engine/kernels/validate.py`."""
+
+    NONE = 0
+    # form
+    KIND_UNKNOWN = 1
+    KIND_UNSUPPORTED = 2
+    VERSION_UNKNOWN = 3
+    SIDE_INVALID = 4
+    TYPE_INVALID = 5
+    TYPE_UNSUPPORTED = 6
+    TIF_INVALID = 7
+    TIF_UNSUPPORTED = 8
+    FLAGS_UNSUPPORTED = 9
+    STP_UNSUPPORTED = 10
+    EXTENSION_UNSUPPORTED = 11
+    REF_INVALID = 12
+    # who and where
+    ACCOUNT_UNKNOWN = 16
+    INSTRUMENT_UNKNOWN = 17
+    PHASE_FORBIDS = 18
+    NOT_PERMITTED = 19
+    # amounts
+    QTY_RANGE = 24
+    PRICE_RANGE = 25
+    PRICE_NOT_ALLOWED = 26  # a market order with a price
+    NOTIONAL_RANGE = 27
+    SIDE_TOTAL_RANGE = 28
+    PRICE_BAND = 29  # outside the instrument's declared price range
+    TIF_IN_CALL = 30  # ioc and fok are not accepted in a call
+    # identity
+    STALE_REF = 32  # counter_order = last number taken
+    CLIENT_ID_REUSED = 33
+    ORDER_UNKNOWN = 34
+    NOT_OWNER = 35
+    INSTRUMENT_MISMATCH = 36
+    # space
+    ORDERS_FULL = 40
+    STREAMS_FULL = 41
+    CLIENT_IDS_FULL = 42
+    # ends of orders
+    BY_OWNER = 48
+    IOC_REMAINDER = 49
+    FOK_UNFILLABLE = 50
+    MARKET_REMAINDER = 51  # a market order never rests outside a call
+    UNPRICED_REMAINDER = 52  # left over from an uncross
+    # registers and phases
+    BODY_INVALID = 64
+    ALREADY_EXISTS = 65
+    UNKNOWN_REFERENCE = 66
+    LIMIT_REACHED = 67
+    PHASE_MOVE_ILLEGAL = 68
+    DUE_IN_PAST = 69
+    RULES_UNKNOWN = 70
+    # sales
+    SALE_UNKNOWN = 80
+    LOT_UNKNOWN = 81
+    SALE_CLOSED = 82
+    BID_LATE = 83
+    BID_LOW = 84
+    BID_INCREMENT = 85
+    SELF_BID = 86
+    MAXIMUM_BELOW_PRICE = 87
+
+
+class Phase(IntEnum):
+    CLOSED = 0
+    PRE_OPEN = 1
+    CALL = 2
+    NO_CANCEL = 3
+    FROZEN = 4
+    CONTINUOUS = 5
+    HALTED = 6
+
+
+class TimerKind(IntEnum):
+    """Also the order in which timers of the same due time fire."""
+
+    PHASE_MOVE = 1
+    UNCROSS = 2
+    SALE_OPEN_UNTIL = 3
+    SALE_CLOCK = 4
+    CLIENT_ID_SWEEP = 5
+
+
+class Role(IntEnum):
+    """Bit set of scopes."""
+
+    READ = 1
+    TRADE = 2
+    OPERATE = 4
+    ADMIN = 8
+
+
+class FeeClass(IntEnum):
+    NONE = 0
+    CONTINUOUS = 1
+    CALL = 2
+    SALE = 3
+
+
+class SaleState(IntEnum):
+    OPEN = 0  # not every lot has a bid
+    PENDING = 1  # the common clock runs: no bid is final until FINISHED
+    FINISHED = 2
+
+
+# Moves that SET_PHASE (an operator's or a calendar's) may make. CONTINUOUS is entered only by an uncross, so that a
+# book that was filled in a call can never be traded continuously while it is crossed.
+PHASE_MOVES: dict[Phase, frozenset[Phase]] = {
+    Phase.CLOSED: frozenset({Phase.PRE_OPEN, Phase.CALL, Phase.HALTED}),
+    Phase.PRE_OPEN: frozenset({Phase.CALL, Phase.CLOSED, Phase.HALTED}),
+    Phase.CALL: frozenset({Phase.NO_CANCEL, Phase.FROZEN, Phase.HALTED}),
+    Phase.NO_CANCEL: frozenset({Phase.FROZEN, Phase.HALTED}),
+    Phase.FROZEN: frozenset({Phase.CALL, Phase.HALTED}),
+    Phase.CONTINUOUS: frozenset({Phase.CALL, Phase.CLOSED, Phase.HALTED}),
+    Phase.HALTED: frozenset({Phase.PRE_OPEN, Phase.CALL, Phase.CLOSED}),
+}
+UNCROSS_FROM = frozenset({Phase.CALL, Phase.NO_CANCEL, Phase.FROZEN})
+UNCROSS_TO = frozenset({Phase.CONTINUOUS, Phase.CLOSED})
+# What an order's owner may do in each phase.
+ENTRY_PHASES = frozenset({Phase.PRE_OPEN, Phase.CALL, Phase.NO_CANCEL, Phase.CONTINUOUS})  # new, replace
+CANCEL_PHASES = frozenset({Phase.CLOSED, Phase.PRE_OPEN, Phase.CALL, Phase.CONTINUOUS, Phase.HALTED})
+MATCHING_PHASES = frozenset({Phase.CONTINUOUS})  # a crossing order trades at once; in the others it waits
+
+_E = TypeVar("_E", bound=IntEnum)
+
+
+def name_of(enum: type[_E], value: int) -> str:
+    """The stable lower-case name of a code, as JSON shows it; `unknown_<n>` for a number without one."""
+    try:
+        return enum(value).name.lower()
+    except ValueError:
+        return f"unknown_{value}"
+
+
+def code_of(enum: type[_E], name: str) -> _E:
+    """The code of a lower-case name. Raises KeyError(name) when there is none."""
+    return enum[name.upper()]

@@ -1,0 +1,1 @@
+"""What the market's nouns are: frozen structs and exact arithmetic, no arrays."""

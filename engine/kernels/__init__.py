@@ -1,0 +1,1 @@
+"""Compiled decisions over named arrays: numpy, numba, codes and limits only."""

@@ -1,0 +1,80 @@
+"""Every maximum of the venue, by name, in one place.
+
+A limit that can reject a command is logical: it is the same on every machine and is part of the rules. Array sizes are
+not limits; they grow without being seen. The relations between limits are asserted at the end of the file.
+"""
+
+# Numbers (DESIGN section 1, invariant 8)
+PRICE_TICKS_MAX = 10**9  # |price| in ticks
+QTY_LOTS_MAX = 10**12  # quantity of one order, in lots
+NOTIONAL_MAX = 2**62  # |price| * quantity * multiplier of one order
+SIDE_TOTAL_LOTS_MAX = 2**62  # open quantity on one side of one book
+MULTIPLIER_MAX = 10**9  # instrument's integer multiplier of price * quantity
+
+# Rows
+ROW_BYTES = 64
+RECORD_HEADER_BYTES = 128
+RECORD_BYTES_MAX = 256 * 1024
+RECORD_COMMANDS_MAX = 4_000  # commands in one record; a batch is at most one record
+RECORD_ALIGN_BYTES = 64
+BODY_BYTES_MAX = 64 * 1024  # body of one cold command
+SEGMENT_BYTES = 64 * 1024 * 1024
+SEGMENT_HEADER_BYTES = 4096
+
+# Book
+INSTRUMENTS_MAX = 65_535  # u2 in the hot order
+ORDERS_MAX = 2**26  # open orders in one shard
+SLOTS_INITIAL = 1_024  # first length of the ring of free slots; it doubles when it is empty
+GENERATION_MAX = 2**31 - 1  # so that an order id is a positive int64
+WINDOW_TICKS_MIN = 64
+WINDOW_TICKS_MAX = 2**18
+WINDOW_TICKS_DEFAULT = 1_024
+
+# Parties
+ACCOUNTS_MAX = 1_000_000
+STREAMS_MAX = 2**20  # (account, stream) pairs of the packed form
+KEYS_MAX = 1_000_000
+CLIENT_IDS_MAX = 2**22  # text ids remembered, open and closed
+CLIENT_ID_CHARS_MAX = 36
+CLIENT_ID_EXACT_BYTES = 15  # longer text ids are held as a 128-bit digest
+CLIENT_ID_MEMORY_NS = 24 * 3600 * 10**9  # how long a closed text id is remembered at least
+
+# Cold state
+TIMERS_MAX = 1_000_000
+SCHEDULE_ENTRIES_MAX = 1_000  # entries in one SCHEDULE command
+SALES_MAX = 100_000
+SALE_LOTS_MAX = 1_000  # auction lots in one sale
+SALE_INCREMENTS_MAX = 10**9  # ticks of one bid increment
+
+# Gateway
+INBOX_COMMANDS_MAX = 65_536  # commands waiting for the sequencer; above it the answer is `busy`
+HTTP_BODY_BYTES_MAX = 1024 * 1024
+HTTP_ORDER_BODY_BYTES_MAX = 64 * 1024
+HTTP_HEADER_SECONDS_MAX = 10.0  # time a client may take to finish its request headers
+HTTP_ORDERS_PER_BATCH_MAX = 256
+WS_PRIVATE_FRAME_BYTES_MAX = 64 * 1024
+WS_PUBLIC_FRAME_BYTES_MAX = 4 * 1024
+WS_PACKED_ROWS_MAX = 1_000  # rows in one packed frame
+WS_AUTH_SECONDS_MAX = 5.0
+WS_SUBSCRIPTIONS_MAX = 100
+WS_QUEUE_MESSAGES_MAX = 1_024
+WS_QUEUE_BYTES_MAX = 1024 * 1024
+FEED_RING_MESSAGES = 4_096  # messages a feed can replay after a gap
+CONNECTIONS_MAX = 10_000
+CONNECTIONS_PER_KEY_MAX = 20
+CONNECTIONS_PER_ADDRESS_MAX = 50
+MIN_SEQ_WAIT_SECONDS_MAX = 1.0
+PAGE_LIMIT_DEFAULT = 100
+PAGE_LIMIT_MAX = 1_000
+BOOK_DEPTH_MAX = 1_000
+
+assert PRICE_TICKS_MAX < 2**31, "a price fits the i4 of a row"
+assert RECORD_HEADER_BYTES + RECORD_COMMANDS_MAX * ROW_BYTES <= RECORD_BYTES_MAX, "a full batch fits one record"
+assert RECORD_HEADER_BYTES + ROW_BYTES + BODY_BYTES_MAX <= RECORD_BYTES_MAX, "the largest body fits one record"
+assert WS_PACKED_ROWS_MAX * ROW_BYTES <= WS_PRIVATE_FRAME_BYTES_MAX, "a full packed frame fits the frame limit"
+assert WS_PACKED_ROWS_MAX <= RECORD_COMMANDS_MAX, "a packed frame is never split over two records"
+assert HTTP_ORDERS_PER_BATCH_MAX <= RECORD_COMMANDS_MAX
+assert GENERATION_MAX << 32 < 2**63
+assert SEGMENT_BYTES >= SEGMENT_HEADER_BYTES + 4 * RECORD_BYTES_MAX
+assert WINDOW_TICKS_MIN <= WINDOW_TICKS_DEFAULT <= WINDOW_TICKS_MAX
+assert ORDERS_MAX < 2**31, "a slot fits the i4 links of a hot order"

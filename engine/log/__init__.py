@@ -1,0 +1,1 @@
+"""The command log: the only truth, and the only part of the engine that touches a disk."""

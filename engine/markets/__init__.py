@@ -1,0 +1,1 @@
+"""Market rules: one file each, beside the rule that it implements."""

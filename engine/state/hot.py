@@ -1,0 +1,113 @@
+"""What the machine asks of the hot state: order books, client ids, free slots.
+
+Two classes fulfil it: `engine.state.books.Books` (arrays under Numba kernels) and `engine.oracle.books.Books` (plain
+Python on sortedcontainers, written from the rules). `Machine(hot)` runs on either; `qhatu verify` runs both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import numpy as np
+
+from engine.domain.curve import Curve
+
+# One price level as readers see it.
+LEVEL_VIEW = np.dtype([("price", "<i8"), ("qty", "<i8"), ("orders", "<i8")])
+
+# One open order as readers (and the canonical hash) see it.
+ORDER_VIEW = np.dtype(
+    [
+        ("order", "<i8"),
+        ("seq", "<i8"),  # of the command that gave it its present priority
+        ("qty", "<i8"),  # open quantity
+        ("entered_qty", "<i8"),  # open quantity when it last gained its priority (NEW or REPLACE)
+        ("account", "<u4"),
+        ("instrument", "<u4"),
+        ("price", "<i4"),  # 0 when unpriced
+        ("side", "u1"),
+        ("type", "u1"),
+        ("tif", "u1"),
+        ("ref_form", "u1"),
+        ("ref_hi", "<u8"),
+        ("ref_lo", "<u8"),
+    ]
+)
+
+
+class Hot(Protocol):
+    """Order books of all instruments. Ids are those of the log; an instrument or account is known once it was listed."""
+
+    def list_instrument(
+        self, instrument: int, *, multiplier: int, price_min: int, price_max: int, qty_max: int
+    ) -> None: ...
+
+    def open_account(self, account: int) -> None: ...
+
+    def set_phase(self, instrument: int, phase: int) -> None: ...
+
+    def phase(self, instrument: int) -> int: ...
+
+    def run(
+        self,
+        rows: np.ndarray,
+        extensions: np.ndarray,
+        bodies: list[bytes] | None,
+        row: int,
+        *,
+        first_seq: int,
+        ts_ns: int,
+        first_index: int = 0,
+    ) -> tuple[int, np.ndarray]:
+        """Apply hot rows from `row` to the first cold row or the end.
+
+        rows        COMMAND[n]; extensions EXTENSION[m]
+        bodies      per row its body (long text ids), or None when no row of the record has one
+        first_index index of the first event of `row` (events of timers came before); 0 for every later row
+        returns     (first row not applied, EVENT[k] in order; the last event of each row carries EventFlag.LAST)
+        """
+        ...
+
+    def curve(self, instrument: int) -> Curve: ...
+
+    def uncross(
+        self, instrument: int, price_ticks: int | None, volume_lots: int, *, command: int, first_index: int
+    ) -> np.ndarray:
+        """Trade `volume_lots` at one price, both sides in priority order (unpriced by arrival, then price, then time),
+        then cancel what is left of unpriced orders (reason UNPRICED_REMAINDER). Without a price only the latter.
+
+        returns EVENT[k]: FILL (order = buy, counter_order = sell, flag AUCTION, side BUY, fee_class CALL), CANCELLED;
+        none flagged LAST
+        """
+        ...
+
+    def sweep_client_ids(self, now_ns: int) -> None:
+        """Forget text ids whose order ended (or that were refused) at least CLIENT_ID_MEMORY_NS ago."""
+        ...
+
+    def depth(self, instrument: int, side: int, limit: int) -> np.ndarray:
+        """LEVEL_VIEW[<= limit], best price first; unpriced orders are left out."""
+        ...
+
+    def orders_of(self, account: int) -> np.ndarray:
+        """ORDER_VIEW[k]: open orders of an account, by order id."""
+        ...
+
+    def order(self, order: int) -> np.void | None:
+        """The open order with this engine id, as ORDER_VIEW, or None."""
+        ...
+
+    def text_of(self, order: int) -> str | None:
+        """Client id of an open order, in full, when it has a text form."""
+        ...
+
+    def order_of_text(self, account: int, form: int, hi: int, lo: int) -> int | None:
+        """Engine id of the open order that `account` named so, or None."""
+        ...
+
+    def canonical(self) -> Iterator[tuple[str, bytes]]:
+        """Named parts of the logical content, in a fixed order, the same bytes from every implementation: per instrument
+        (by id) phase and limits, then orders of each side in priority order as ORDER_VIEW bytes; streams by (account,
+        stream); remembered text ids by (account, form, hi, lo). Never free lists, padding or capacity."""
+        ...

@@ -1,0 +1,1 @@
+"""Commands of `qhatu`, one file each."""

@@ -1,0 +1,1 @@
+"""Feeds: what the market shows, folded from events."""

@@ -1,0 +1,1 @@
+"""Tables that a person would query, folded from the log."""

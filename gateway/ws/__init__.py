@@ -1,0 +1,1 @@
+"""The WebSocket: order entry and feeds."""
