@@ -1,4 +1,4 @@
-"""`qhatu`: one command line over the whole venue. Each command lives in `gateway/commands/`, and is imported when called.
+"""`qhatu`: one command line over the whole venue. Each command lives in `gateway/commands/`, imported when called.
 
 The folder of compiled kernels is chosen here, before the engine is imported: it is named after a hash of every kernel
 source, because Numba does not see that a helper in another file has changed.

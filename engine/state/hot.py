@@ -37,7 +37,7 @@ ORDER_VIEW = np.dtype(
 
 
 class Hot(Protocol):
-    """Order books of all instruments. Ids are those of the log; an instrument or account is known once it was listed."""
+    """Order books of all instruments. Ids are those of the log; known once listed."""
 
     def list_instrument(
         self, instrument: int, *, multiplier: int, price_min: int, price_max: int, qty_max: int
@@ -107,7 +107,7 @@ class Hot(Protocol):
         ...
 
     def canonical(self) -> Iterator[tuple[str, bytes]]:
-        """Named parts of the logical content, in a fixed order, the same bytes from every implementation: per instrument
+        """Named parts of the logical content, in a fixed order, the same bytes from every implementation: per book
         (by id) phase and limits, then orders of each side in priority order as ORDER_VIEW bytes; streams by (account,
         stream); remembered text ids by (account, form, hi, lo). Never free lists, padding or capacity."""
         ...
