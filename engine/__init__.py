@@ -1,1 +1,1 @@
-"""The engine decides. It never waits, reads no clock, opens no file outside `log/`, and holds no float in a decision."""
+"""The engine decides: it never waits, reads no clock, opens no file outside `log/`, holds no float in a decision."""

@@ -76,7 +76,7 @@ class RevokeKey(Body):
 class ListInstrument(Body):
     """One instrument with its own book. `price` in the wire = ticks x tick_size, per `price_unit`.
 
-    value of a fill = ticks x lots x value_numerator / value_denominator, in minor units (cents) of the currency, rounded
+    value of a fill = ticks x lots x value_numerator / value_denominator, in minor units (cents) of currency, rounded
     once, half to even.
     """
 
@@ -142,7 +142,7 @@ class AuctionLot(Body):
 class OpenSale(Body):
     """A Helmsman sale: all lots open together; the common clock starts when every lot has a bid.
 
-    `increment` and `opening` are in ticks of `tick_size` per `price_unit`. Without a bid by `open_until_ns` a lot passes
+    `increment` and `opening` are in ticks of `tick_size` per `price_unit`. Without a bid by `open_until_ns` a lot
     in, and the clock starts for the rest.
     """
 

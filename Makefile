@@ -1,0 +1,50 @@
+# Two commands do all the set-up: `make run` and `make test`. Both create .venv and install what they need.
+
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PORT   ?= 8080
+COUNT  ?= 10000000
+.DEFAULT_GOAL := help
+
+.PHONY: help run test bench lint fuzz-rows simulate clean
+
+help:
+	@echo "make run        a live harvest season on real lots, with its page (PORT=$(PORT))"
+	@echo "make test       install everything the tests need and run them all"
+	@echo "make bench      every benchmark: ratios with a checksum of the answer (NAME=book for one)"
+	@echo "make lint       style, imports and types"
+	@echo "make fuzz-rows  random bytes as command rows (COUNT=$(COUNT))"
+	@echo "make simulate   the whole venue from seeds (SEEDS=2000 FIRST=0), resumable by FIRST"
+
+$(VENV)/.run: pyproject.toml hatch_build.py gateway/web/vendor.toml
+	tools/make-venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.run
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test,analytics]"
+	tools/test-servers
+	@touch $@
+
+run: $(VENV)/.run
+	$(BIN)/qhatu demo --port $(PORT)
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+bench: $(VENV)/.test
+	$(BIN)/python -m bench $(or $(NAME),--all)
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+fuzz-rows: $(VENV)/.test
+	$(BIN)/python -m bench fuzz_rows --count $(COUNT)
+
+simulate: $(VENV)/.test
+	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),2000) --first $(or $(FIRST),0)
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info var .pytest_cache .hypothesis .ruff_cache .mypy_cache gateway/web/vendor
