@@ -142,8 +142,8 @@ class AuctionLot(Body):
 class OpenSale(Body):
     """A Helmsman sale: all lots open together; the common clock starts when every lot has a bid.
 
-    `increment` and `opening` are in ticks of `tick_size` per `price_unit`. Without a bid by `open_until_ns` a lot
-    in, and the clock starts for the rest.
+    `increment` and `opening` are in ticks of `tick_size` per `price_unit`. A lot without a bid by
+    `open_until_ns` passes in, and the clock starts for the rest.
     """
 
     sale: Annotated[int, Meta(ge=1, le=limits.SALES_MAX)]

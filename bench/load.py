@@ -1,0 +1,294 @@
+"""A load client for the packed WebSocket path: raw frames over asyncio, as cheap as Python allows.
+
+It speaks RFC 6455 by hand because a full client would cost more than the server under test. Frames are masked with a
+zero key, which leaves the payload as it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import struct
+from collections.abc import Callable
+from time import perf_counter_ns
+
+import msgspec
+import numpy as np
+
+from engine.codes import CommandKind, EventFlag, EventKind, RefForm, Side, TimeInForce
+from engine.limits import ROW_BYTES
+from engine.messages.rows import COMMAND, EVENT, ROW_VERSION
+
+_PACK = msgspec.msgpack.Encoder()
+_UNPACK = msgspec.msgpack.Decoder()
+
+
+def frame(payload: bytes) -> bytes:
+    """One masked binary frame with mask key zero."""
+    n = len(payload)
+    if n < 126:
+        head = struct.pack(">BB", 0x82, 0x80 | n)
+    elif n < 65536:
+        head = struct.pack(">BBH", 0x82, 0xFE, n)
+    else:
+        head = struct.pack(">BBQ", 0x82, 0xFF, n)
+    return head + b"\0\0\0\0" + payload
+
+
+def rows_frame(rows: np.ndarray) -> bytes:
+    """COMMAND[n] as one `rows` message."""
+    return frame(_PACK.encode({"op": "rows", "rows": rows.tobytes()}))
+
+
+class Connection(asyncio.Protocol):
+    """One client connection. `on_events(connection, EVENT[n])` is called for each `rows` answer."""
+
+    def __init__(self, on_events: Callable[[Connection, np.ndarray], None]) -> None:
+        self.on_events = on_events
+        self.buffer = bytearray()
+        self.upgraded = asyncio.get_running_loop().create_future()
+        self.said_ok = asyncio.get_running_loop().create_future()
+        self.closed: str | None = None
+        self.sent = self.answered = 0
+        self.refused = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport  # type: ignore[assignment]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closed = self.closed or f"connection lost: {exc}"
+        for future in (self.upgraded, self.said_ok):
+            if not future.done():
+                future.set_exception(ConnectionError(self.closed))
+
+    def hello(self, host: str) -> None:
+        key = base64.b64encode(os.urandom(16)).decode()
+        self.transport.write(
+            f"GET /v1/ws HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Protocol: qhatu.msgpack.v1\r\n\r\n".encode()
+        )
+
+    def send(self, payload: bytes, rows: int = 0) -> None:
+        self.sent += rows
+        self.transport.write(payload)
+
+    def data_received(self, data: bytes) -> None:
+        buffer = self.buffer
+        buffer += data
+        if not self.upgraded.done():
+            end = buffer.find(b"\r\n\r\n")
+            if end < 0:
+                return
+            status = bytes(buffer[: buffer.find(b"\r\n")])
+            del buffer[: end + 4]
+            if b" 101 " not in status + b" ":
+                self.upgraded.set_exception(ConnectionError(status.decode()))
+                return
+            self.upgraded.set_result(None)
+        at = 0
+        while len(buffer) - at >= 2:
+            op, n = buffer[at] & 15, buffer[at + 1] & 127
+            head = 2
+            if n == 126:
+                if len(buffer) - at < 4:
+                    break
+                n, head = int.from_bytes(buffer[at + 2 : at + 4], "big"), 4
+            elif n == 127:
+                if len(buffer) - at < 10:
+                    break
+                n, head = int.from_bytes(buffer[at + 2 : at + 10], "big"), 10
+            if len(buffer) - at < head + n:
+                break
+            self.take(op, bytes(buffer[at + head : at + head + n]))
+            at += head + n
+        del buffer[:at]
+
+    def take(self, op: int, payload: bytes) -> None:
+        if op == 8:
+            self.closed = f"closed by the venue: {payload[:2].hex()} {payload[2:]!r}"
+            return
+        if op == 9:
+            self.transport.write(struct.pack(">BB", 0x8A, 0x80 | len(payload)) + b"\0\0\0\0" + payload)
+            return
+        if op != 2:
+            return
+        message = _UNPACK.decode(payload)
+        kind = message.get("op")
+        if kind == "rows":
+            events = np.frombuffer(message["events"], EVENT)
+            self.answered += int(np.count_nonzero(events["flags"] & EventFlag.LAST))
+            self.on_events(self, events)
+        elif kind == "ok" and not self.said_ok.done():
+            self.said_ok.set_result(message)
+        elif kind == "error":
+            if not self.said_ok.done():
+                self.said_ok.set_exception(ConnectionError(str(message)))
+            self.refused += int(message.get("rows") or 0)
+            self.answered += int(message.get("rows") or 0)
+
+
+async def connect(host: str, port: int, token: str, on_events: Callable[[Connection, np.ndarray], None]) -> Connection:
+    """An authenticated connection. Raises ConnectionError with the venue's words."""
+    _, connection = await asyncio.get_running_loop().create_connection(lambda: Connection(on_events), host, port)
+    connection.hello(f"{host}:{port}")
+    await connection.upgraded
+    connection.send(frame(_PACK.encode({"op": "auth", "id": 1, "token": token})))
+    await connection.said_ok
+    return connection
+
+
+class Flow:
+    """Orders of one connection: 45 % limit orders near a mid, 40 % cancels of its own open orders, 15 % marketable ioc."""
+
+    def __init__(self, instrument: int, stream: int, seed: int, mid: int = 10_000) -> None:
+        self.rng = np.random.Generator(np.random.PCG64(seed))
+        self.instrument, self.stream, self.mid = instrument, stream, mid
+        self.number = 0
+        self.open: list[int] = []
+
+    def take_events(self, events: np.ndarray) -> None:
+        """Learn the ids of orders that came to rest."""
+        rested = events[(events["kind"] == EventKind.ACCEPTED) & (events["flags"] & EventFlag.LAST != 0)]
+        self.open.extend(rested["order"].tolist())
+
+    def rows(self, n: int) -> np.ndarray:
+        """COMMAND[n], the next messages of the stream."""
+        rng = self.rng
+        rows = np.zeros(n, COMMAND)
+        u = rng.random(n)
+        side = rng.integers(0, 2, n)
+        distance = np.minimum(rng.geometric(0.05, n), 400)
+        rows["version"], rows["ref_form"], rows["instrument"] = ROW_VERSION, RefForm.STREAM, self.instrument
+        rows["kind"], rows["side"], rows["tif"] = CommandKind.NEW, side, TimeInForce.GTC
+        rows["price"] = self.mid + np.where(side == Side.BUY, -distance, distance)
+        rows["qty"] = rng.integers(1, 101, n)
+        take = u >= 0.85
+        rows["tif"][take] = TimeInForce.IOC
+        rows["price"][take] = self.mid + np.where(side[take] == Side.BUY, 5, -5)
+        for at in np.flatnonzero((u >= 0.45) & ~take).tolist():
+            if not self.open:
+                break
+            pick = int(u[at] * 1e6) % len(self.open)
+            self.open[pick], order = self.open[-1], self.open[pick]
+            self.open.pop()
+            row = rows[at]
+            row["kind"], row["order"], row["price"], row["qty"] = CommandKind.CANCEL, order, 0, 0
+            row["side"] = row["tif"] = 0
+        rows["ref_hi"] = self.stream
+        rows["ref_lo"] = np.arange(self.number + 1, self.number + n + 1)
+        self.number += n
+        return rows
+
+
+class Result(msgspec.Struct):
+    """What one run of the load saw."""
+
+    orders: int
+    seconds: float
+    refused: int
+    latencies_ns: list[int] = []
+
+    @property
+    def orders_per_s(self) -> float:
+        return self.orders / self.seconds
+
+    def latency_us(self, percent: float) -> float:
+        return float(np.percentile(np.asarray(self.latencies_ns), percent)) / 1e3
+
+
+async def saturate(
+    host: str, port: int, tokens: list[str], instruments: list[int], *, per_message: int, window: int, seconds: float
+) -> Result:
+    """Closed loop: each connection keeps `window` messages of `per_message` orders in flight for `seconds`."""
+    flows: dict[Connection, Flow] = {}
+    stop_at = 0.0
+
+    def refill(connection: Connection, events: np.ndarray) -> None:
+        flow = flows[connection]
+        flow.take_events(events)
+        if perf_counter_ns() >= stop_at:
+            return
+        room = window - (connection.sent - connection.answered) // per_message
+        if room > 0:
+            rows = flow.rows(room * per_message)
+            connection.send(_messages(rows, per_message), len(rows))
+
+    connections = [await connect(host, port, token, refill) for token in tokens]
+    for k, connection in enumerate(connections):
+        flows[connection] = Flow(instruments[k % len(instruments)], stream=int(perf_counter_ns()) & 0x7FFFFFFF, seed=k)
+    warm_ns, run_ns = int(0.5e9), int(seconds * 1e9)
+    begin = perf_counter_ns()
+    stop_at = begin + warm_ns + run_ns
+    for connection in connections:
+        rows = flows[connection].rows(window * per_message)
+        connection.send(_messages(rows, per_message), len(rows))
+    await asyncio.sleep(warm_ns / 1e9)
+    first, start = sum(c.answered for c in connections), perf_counter_ns()
+    await asyncio.sleep(run_ns / 1e9)
+    last, end = sum(c.answered for c in connections), perf_counter_ns()
+    await _drain(connections)
+    return Result(last - first, (end - start) / 1e9, sum(c.refused for c in connections))
+
+
+async def open_loop(
+    host: str, port: int, tokens: list[str], instruments: list[int], *, rate: int, seconds: float
+) -> Result:
+    """Single orders at a fixed rate, whatever the answers do; latency from the intended moment of sending."""
+    flows: dict[Connection, Flow] = {}
+    sent_at: dict[Connection, list[int]] = {}
+    latencies: list[int] = []
+
+    def measure(connection: Connection, events: np.ndarray) -> None:
+        now = perf_counter_ns()
+        flows[connection].take_events(events)
+        answered = events["command"][(events["flags"] & EventFlag.LAST) != 0]
+        times = sent_at[connection]
+        latencies.extend(now - times[ordinal] for ordinal in answered.tolist())
+
+    connections = [await connect(host, port, token, measure) for token in tokens]
+    for k, connection in enumerate(connections):
+        flows[connection] = Flow(instruments[k % len(instruments)], stream=int(perf_counter_ns()) & 0x7FFFFFFF, seed=k)
+        sent_at[connection] = []
+    begin, sent, total = perf_counter_ns(), 0, int(rate * seconds)
+    while sent < total:
+        now = perf_counter_ns()
+        due = min(total, (now - begin) * rate // 10**9)
+        while sent < due:
+            connection = connections[sent % len(connections)]
+            sent_at[connection].append(begin + sent * 10**9 // rate)
+            connection.send(rows_frame(flows[connection].rows(1)), 1)
+            sent += 1
+        await asyncio.sleep(0.0005)
+    await _drain(connections)
+    warm = len(latencies) // 5
+    return Result(total, (perf_counter_ns() - begin) / 1e9, sum(c.refused for c in connections), latencies[warm:])
+
+
+def _messages(rows: np.ndarray, per_message: int) -> bytes:
+    if per_message == 1:
+        raw = rows.tobytes()
+        head, tail = _single_frame()
+        return b"".join(head + raw[at : at + ROW_BYTES] + tail for at in range(0, len(raw), ROW_BYTES))
+    return b"".join(rows_frame(rows[at : at + per_message]) for at in range(0, len(rows), per_message))
+
+
+def _single_frame() -> tuple[bytes, bytes]:
+    """What stands before and after the row in the frame of a single order."""
+    whole = rows_frame(np.zeros(1, COMMAND))
+    at = whole.rindex(bytes(ROW_BYTES))
+    return whole[:at], whole[at + ROW_BYTES :]
+
+
+async def _drain(connections: list[Connection]) -> None:
+    for _ in range(400):
+        if all(c.answered >= c.sent or c.closed for c in connections):
+            break
+        await asyncio.sleep(0.01)
+    for connection in connections:
+        if connection.closed:
+            raise ConnectionError(connection.closed)
+        if connection.answered < connection.sent:
+            raise TimeoutError(f"{connection.sent - connection.answered} orders without an answer")
+        connection.transport.close()
