@@ -140,7 +140,7 @@ async def connect(host: str, port: int, token: str, on_events: Callable[[Connect
 
 
 class Flow:
-    """Orders of one connection: 45 % limit orders near a mid, 40 % cancels of its own open orders, 15 % marketable ioc."""
+    """Orders of one connection: 45 % limit orders near a mid, 40 % cancels of its own open orders, 15 % ioc."""
 
     def __init__(self, instrument: int, stream: int, seed: int, mid: int = 10_000) -> None:
         self.rng = np.random.Generator(np.random.PCG64(seed))
