@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import uvloop
 from aiohttp import WSMsgType, web
@@ -11,9 +12,10 @@ from aiohttp import WSMsgType, web
 async def echo(request: web.Request) -> web.WebSocketResponse:
     socket = web.WebSocketResponse(compress=False, protocols=("qhatu.msgpack.v1",))
     await socket.prepare(request)
-    async for message in socket:
-        if message.type is WSMsgType.BINARY:
-            await socket.send_bytes(message.data)
+    with contextlib.suppress(ConnectionResetError):  # the load client leaves in mid-flight
+        async for message in socket:
+            if message.type is WSMsgType.BINARY:
+                await socket.send_bytes(message.data)
     return socket
 
 
