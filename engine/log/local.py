@@ -1,0 +1,253 @@
+"""The log in a local directory: pre-zeroed segments, one write and one sync per record, one writer.
+
+Opening finds the end. A bad record is corruption only if a later one (or a later segment) says that it was durable;
+otherwise it is the torn end of a write that nobody was told about: it is cut, zeroed, synced and noted.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from engine.limits import RECORD_BYTES_MAX, SEGMENT_BYTES, SEGMENT_HEADER_BYTES
+from engine.log.files import Files
+from engine.log.interface import LogCorrupt, LogFailed, Tail
+from engine.log.record import Record, padded
+from engine.log.segments import (
+    PREPARED,
+    Walk,
+    list_segments,
+    prepare_segment,
+    publish_segment,
+    read_segment_header,
+    zero,
+)
+from engine.log.skips import skips_of
+
+LOCK = "lock"
+
+
+class LocalLog:
+    """See `interface.Log`. `open` is the way in."""
+
+    def __init__(self, files: Files, directory: Path, shard: int, segment_bytes: int) -> None:
+        self.files, self.directory, self.shard, self.segment_bytes = files, directory, shard, segment_bytes
+        self.notes: list[str] = []
+        self.skips: frozenset[int] = frozenset()
+        self.tail = Tail()
+        self.durable_number = 0
+        self._epoch: int | None = None  # claimed
+        self._failed: str | None = None
+        self._lock: int | None = None
+        self._handle: int | None = None  # of the last segment, when writable
+        self._at = 0  # where the next record goes in it
+        self._rooms = threading.Lock()
+        self._prepared = False
+
+    @classmethod
+    def open(
+        cls,
+        files: Files,
+        directory: Path,
+        *,
+        shard: int = 0,
+        writable: bool = True,
+        segment_bytes: int = SEGMENT_BYTES,
+    ) -> LocalLog:
+        """Find the end of the log in `directory`.
+
+        writable   takes the directory's lock, creates what is missing, cuts a torn tail and makes the rest durable
+        read only  changes nothing; while a writer lives, its last record is left out until the next one vouches for it
+
+        Raises Locked, LogCorrupt, LogFailed.
+        """
+        directory = Path(directory)
+        log = cls(files, directory, shard, segment_bytes)
+        if not writable:
+            log._scan(writable=False)
+            return log
+        try:
+            files.makedirs(directory)
+            log._lock = files.lock(directory / LOCK)
+        except OSError as error:
+            if log._lock is None and type(error).__name__ == "Locked":
+                raise
+            raise LogFailed(f"cannot open the log in {directory}: {error}") from error
+        try:
+            log._scan(writable=True)
+            log._settle()
+        except OSError as error:
+            log.close()
+            raise LogFailed(f"cannot open the log in {directory}: {error}") from error
+        except BaseException:
+            log.close()
+            raise
+        return log
+
+    # Opening
+
+    def _scan(self, *, writable: bool) -> None:
+        """Walk every record of every segment; afterwards `tail`, `skips` and the torn part are known."""
+        live = not writable and self.files.locked(self.directory / LOCK)
+        skips: set[int] = set()
+        vouched = 0
+        self._torn: tuple[Path, int, int, str] | None = None  # segment, from byte, to byte, why
+        self._last: tuple[Path, int, Record | None] | None = None  # last segment, end of its records, its last record
+        paths = list_segments(self.files, self.directory)
+        for index, path in enumerate(paths):
+            header, walk = self._walk(path)
+            if index == 0:
+                self.first_tail = walk.tail
+            elif header.tail != self.tail:
+                raise LogCorrupt(path.name, 0, self.tail.next_seq, f"it does not follow {paths[index - 1].name}")
+            vouched = max(vouched, header.first_number - 1)
+            last = None
+            for record in walk:
+                skips.update(skips_of(record.batch))
+                vouched = max(vouched, record.durable_through)
+                last = record
+            self.tail = walk.tail
+            if index + 1 < len(paths):
+                self._check_whole(walk, paths[index + 1])
+            elif not walk.clean() or len(walk.buffer) < header.segment_bytes:
+                witness = walk.witness()
+                if witness:
+                    why = f"{walk.trouble}; record {witness.number} after it says that it was durable"
+                    raise LogCorrupt(path.name, walk.at, walk.tail.next_seq, why)
+                self._torn = (path, walk.at, header.segment_bytes, str(walk.trouble))
+            self._last = (path, walk.at, last)
+        self.skips = frozenset(skips)
+        self.durable_number = vouched if live else self.tail.next_number - 1
+
+    def _walk(self, path: Path) -> tuple:
+        handle = self.files.open(path, writable=False)
+        try:
+            header = read_segment_header(self.files, handle, path, self.shard)
+            buffer = self.files.pread(handle, self.files.size(handle), 0)
+        finally:
+            self.files.close(handle)
+        return header, Walk(path.name, buffer, header.tail, self.shard)
+
+    def _check_whole(self, walk: Walk, following: Path) -> None:
+        """A segment with one after it holds every record up to that one's first."""
+        first_number = int(following.stem)
+        if walk.tail.next_number != first_number:
+            why = f"{walk.trouble}; {following.name} after it says that it was durable"
+            raise LogCorrupt(walk.name, walk.at, walk.tail.next_seq, why)
+
+    def _settle(self) -> None:
+        """Make the end durable: cut what is torn, write the last record once more, sync."""
+        if PREPARED in self.files.listdir(self.directory):
+            self.files.unlink(self.directory / PREPARED)
+        if self._last is None:
+            prepare_segment(self.files, self.directory, self.segment_bytes)
+            _, self._handle = publish_segment(self.files, self.directory, self.shard, self.segment_bytes, self.tail)
+            self._at = SEGMENT_HEADER_BYTES
+            self.first_tail = self.tail
+            return
+        path, self._at, last = self._last
+        self._handle = self.files.open(path)
+        if self._torn:
+            _, start, end, why = self._torn
+            zero(self.files, self._handle, start, max(end, self.files.size(self._handle)))
+            self.notes.append(
+                f"cut a torn tail: {path.name} from byte {start}, command sequence {self.tail.next_seq} ({why}); "
+                "it was never acknowledged"
+            )
+        if last is not None:
+            # A killed writer may have left it in the page cache alone, and after a failed sync not even dirty.
+            self.files.pwrite(self._handle, last.raw, self._at - padded(len(last.raw)))
+        self.files.fdatasync(self._handle)
+        self.files.fsync_dir(self.directory)
+        self._last = None
+
+    # Writing
+
+    def claim(self, epoch: int | None = None) -> Tail:
+        """See `interface.Log`. The directory's lock is the fence; the epoch tells records of different starts apart."""
+        assert self._lock is not None, "only a writable log is claimed"
+        self._epoch = self.tail.epoch + 1 if epoch is None else epoch
+        assert self._epoch >= self.tail.epoch, f"epoch {self._epoch} is below {self.tail.epoch}"
+        return self.tail._replace(epoch=self._epoch)
+
+    def write(self, record: Record) -> None:
+        """One pwrite, one fdatasync. Raises LogFailed, from then on always."""
+        if self._failed:
+            raise LogFailed(self._failed)
+        assert record.epoch == self._epoch and record.shard == self.shard, "the writer claims before it writes"
+        assert not self.tail.fault(record), self.tail.fault(record)
+        room = padded(len(record.raw))
+        assert room <= min(RECORD_BYTES_MAX, self.segment_bytes - SEGMENT_HEADER_BYTES)
+        try:
+            if self._at + room > self.segment_bytes:
+                self._rotate()
+            self.files.pwrite(self._handle, record.raw, self._at)
+            self.files.fdatasync(self._handle)
+        except OSError as error:
+            self._failed = f"record {record.number} could not be made durable: {error}"
+            raise LogFailed(self._failed) from error
+        self._at += room
+        self.tail = self.tail.after(record)
+        self.durable_number = record.number
+
+    def wants_room(self) -> bool:
+        """True once the segment is half full and the next one is not prepared."""
+        return not self._prepared and self._at > self.segment_bytes // 2
+
+    def make_room(self) -> None:
+        """Zero and sync the next segment ahead of its need. A second call waits for the first and does nothing."""
+        with self._rooms:
+            if self._prepared:
+                return
+            try:
+                prepare_segment(self.files, self.directory, self.segment_bytes)
+            except OSError as error:
+                self._failed = f"the next segment could not be prepared: {error}"
+                raise LogFailed(self._failed) from error
+            self._prepared = True
+
+    def _rotate(self) -> None:
+        self.make_room()
+        with self._rooms:
+            old = self._handle
+            _, self._handle = publish_segment(self.files, self.directory, self.shard, self.segment_bytes, self.tail)
+            self._at = SEGMENT_HEADER_BYTES
+            self._prepared = False
+            self.files.close(old)
+
+    # Reading
+
+    def read(self, from_number: int = 1) -> Iterator[Record]:
+        """See `interface.Log`. Raises ValueError when the records asked for are no longer in the directory."""
+        paths = list_segments(self.files, self.directory)
+        firsts = [int(path.stem) for path in paths]
+        if firsts and from_number < firsts[0]:
+            raise ValueError(f"the log in {self.directory} begins at record {firsts[0]}, not {from_number}")
+        tail: Tail | None = None
+        for index, path in enumerate(paths):
+            if firsts[index] > self.durable_number:
+                return
+            if index + 1 < len(paths) and firsts[index + 1] <= from_number:
+                continue
+            header, walk = self._walk(path)
+            if tail is not None and header.tail != tail:
+                raise LogCorrupt(path.name, 0, tail.next_seq, "it does not follow the segment before it")
+            for record in walk:
+                if record.number > self.durable_number:
+                    return
+                if record.number >= from_number:
+                    yield record
+            tail = walk.tail
+            if index + 1 < len(paths):
+                self._check_whole(walk, paths[index + 1])
+        if tail is not None and tail.next_number <= self.durable_number:
+            why = f"{walk.trouble}; it was durable"
+            raise LogCorrupt(path.name, walk.at, tail.next_seq, why)
+
+    def close(self) -> None:
+        """Release the lock. Nothing is written: what was durable is."""
+        for handle in (self._handle, self._lock):
+            if handle is not None:
+                self.files.close(handle)
+        self._handle = self._lock = None

@@ -1,0 +1,69 @@
+"""A log in memory, for tests of what stands on a log: the same interface, no disk.
+
+`reopen` is what a restart finds; with `fail_at` the write of that record number fails and leaves nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from engine.log.interface import LogCorrupt, LogFailed, Tail
+from engine.log.record import Record, decode_record
+from engine.log.skips import skips_of
+
+
+class MemoryLog:
+    """See `interface.Log`."""
+
+    def __init__(self, raws: list[bytes] | None = None, *, shard: int = 0) -> None:
+        self.shard = shard
+        self.notes: list[str] = []
+        self.fail_at: int | None = None
+        self._raws: list[bytes] = []
+        self._epoch: int | None = None
+        self._failed: str | None = None
+        self.tail = Tail()
+        skips: list[int] = []
+        for raw in raws or []:
+            record = decode_record(raw)
+            fault = self.tail.fault(record)
+            if fault:
+                raise LogCorrupt("memory", len(self._raws), self.tail.next_seq, fault)
+            skips += skips_of(record.batch)
+            self.tail = self.tail.after(record)
+            self._raws.append(raw)
+        self.skips = frozenset(skips)
+        self.durable_number = len(self._raws)
+
+    def reopen(self) -> MemoryLog:
+        return MemoryLog(self._raws, shard=self.shard)
+
+    def claim(self, epoch: int | None = None) -> Tail:
+        self._epoch = self.tail.epoch + 1 if epoch is None else epoch
+        assert self._epoch >= self.tail.epoch, f"epoch {self._epoch} is below {self.tail.epoch}"
+        return self.tail._replace(epoch=self._epoch)
+
+    def write(self, record: Record) -> None:
+        if self._failed:
+            raise LogFailed(self._failed)
+        assert record.epoch == self._epoch and record.shard == self.shard, "the writer claims before it writes"
+        assert not self.tail.fault(record), self.tail.fault(record)
+        if record.number == self.fail_at:
+            self._failed = f"record {record.number} could not be made durable: asked to fail"
+            raise LogFailed(self._failed)
+        self._raws.append(record.raw)
+        self.tail = self.tail.after(record)
+        self.durable_number = record.number
+
+    def read(self, from_number: int = 1) -> Iterator[Record]:
+        for raw in self._raws[from_number - 1 : self.durable_number]:
+            yield decode_record(raw)
+
+    def wants_room(self) -> bool:
+        return False
+
+    def make_room(self) -> None:
+        """Memory is not prepared."""
+
+    def close(self) -> None:
+        self._epoch = None
