@@ -254,7 +254,8 @@ PHASE_MOVES: dict[Phase, frozenset[Phase]] = {
 UNCROSS_FROM = frozenset({Phase.CALL, Phase.NO_CANCEL, Phase.FROZEN})
 UNCROSS_TO = frozenset({Phase.CONTINUOUS, Phase.CLOSED})
 # What an order's owner may do in each phase.
-ENTRY_PHASES = frozenset({Phase.PRE_OPEN, Phase.CALL, Phase.NO_CANCEL, Phase.CONTINUOUS})  # new, replace
+# A replace gives up the old order, so it needs a phase of both sets.
+ENTRY_PHASES = frozenset({Phase.PRE_OPEN, Phase.CALL, Phase.NO_CANCEL, Phase.CONTINUOUS})
 CANCEL_PHASES = frozenset({Phase.CLOSED, Phase.PRE_OPEN, Phase.CALL, Phase.CONTINUOUS, Phase.HALTED})
 MATCHING_PHASES = frozenset({Phase.CONTINUOUS})  # a crossing order trades at once; in the others it waits
 

@@ -36,3 +36,17 @@ def exact_text(hi: int, lo: int) -> str:
 def stream_ref(stream: int, number: int) -> tuple[RefForm, int, int]:
     """(form, hi, lo) of message `number` (u8, rising) of `stream` (u4)."""
     return RefForm.STREAM, stream & 0xFFFFFFFF, number
+
+
+def is_exact_text(hi: int, lo: int) -> bool:
+    """Whether 16 bytes are a well-formed TEXT ref: 1 to 15 allowed characters, zero padded."""
+    raw = hi.to_bytes(8, "little") + lo.to_bytes(8, "little")
+    text = raw.rstrip(b"\0")
+    return len(text) <= CLIENT_ID_EXACT_BYTES and _CLIENT_ID.fullmatch(text.decode("latin-1")) is not None
+
+
+def is_digest_of(raw: bytes, hi: int, lo: int) -> bool:
+    """Whether `raw` is a well-formed long text id whose digest is (hi, lo)."""
+    if len(raw) <= CLIENT_ID_EXACT_BYTES or _CLIENT_ID.fullmatch(raw.decode("latin-1")) is None:
+        return False
+    return text_ref(raw.decode("ascii")) == (RefForm.DIGEST, hi, lo)

@@ -7,10 +7,11 @@ Python on sortedcontainers, written from the rules). `Machine(hot)` runs on eith
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from engine import limits
 from engine.domain.curve import Curve
 
 # One price level as readers see it.
@@ -34,6 +35,48 @@ ORDER_VIEW = np.dtype(
         ("ref_lo", "<u8"),
     ]
 )
+
+# What the canonical hash sees of a book, before its buy and sell orders.
+BOOK_VIEW = np.dtype(
+    [
+        ("instrument", "<u4"),
+        ("phase", "<u4"),
+        ("multiplier", "<i8"),
+        ("price_min", "<i8"),
+        ("price_max", "<i8"),
+        ("qty_max", "<i8"),
+        ("buy_orders", "<i8"),
+        ("sell_orders", "<i8"),
+    ]
+)
+
+# Last number taken of each stream of the packed form.
+STREAM_VIEW = np.dtype([("account", "<u4"), ("stream", "<u4"), ("last", "<u8")])
+
+# One text id remembered.
+CLIENT_ID_VIEW = np.dtype(
+    [
+        ("account", "<u4"),
+        ("form", "<u2"),
+        ("reason", "<u2"),  # of the first answer
+        ("hi", "<u8"),
+        ("lo", "<u8"),
+        ("body_hash", "<u8"),
+        ("order", "<i8"),  # the order it made or replaced; 0: refused
+        ("seq", "<i8"),  # of the first command that carried it
+        ("closed_ns", "<i8"),  # when its order ended or it was refused; -1 while the order is open
+    ]
+)
+
+
+class Space(NamedTuple):
+    """Logical room of one shard: part of the rules, the same on every machine (smaller in tests)."""
+
+    orders: int = limits.ORDERS_MAX
+    slots_initial: int = limits.SLOTS_INITIAL
+    generations: int = limits.GENERATION_MAX
+    streams: int = limits.STREAMS_MAX
+    client_ids: int = limits.CLIENT_IDS_MAX
 
 
 class Hot(Protocol):
@@ -72,13 +115,13 @@ class Hot(Protocol):
     def curve(self, instrument: int) -> Curve: ...
 
     def uncross(
-        self, instrument: int, price_ticks: int | None, volume_lots: int, *, command: int, first_index: int
+        self, instrument: int, price_ticks: int | None, volume_lots: int, *, command: int, first_index: int, ts_ns: int
     ) -> np.ndarray:
         """Trade `volume_lots` at one price, both sides in priority order (unpriced by arrival, then price, then time),
         then cancel what is left of unpriced orders (reason UNPRICED_REMAINDER). Without a price only the latter.
 
         returns EVENT[k]: FILL (order = buy, counter_order = sell, flag AUCTION, side BUY, fee_class CALL), CANCELLED;
-        none flagged LAST
+        none flagged LAST. `ts_ns` is the record's time: client ids of orders that end are remembered from then on.
         """
         ...
 
