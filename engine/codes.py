@@ -99,7 +99,7 @@ class EventKind(IntEnum):
     # the venue
     TIMER = 32  # order = timer id, leaves = due ts_ns, reason = TimerKind: names the cause of the events after it
     RESUMED = 33  # qty = outage in ns
-    SKIPPED = 34  # an operator's SKIP passed over this command
+    SKIPPED = 34  # an operator's SKIP passed over this command, or over the TIMER before it
     DONE = 35  # a cold command with nothing else to report
     ACCOUNT_OPENED = 36
     KEY_ADDED = 37
@@ -118,7 +118,7 @@ class EventKind(IntEnum):
     BID_LATE = 66  # party: reject of a bid at or after the due time
     LOT_PRICE = 67  # public: price = current price, qty = bids on the lot
     LOT_LEADER = 68  # party: account leads the lot at price
-    LOT_OUTBID = 69  # party: account no longer leads the lot
+    LOT_OUTBID = 69  # party: account does not lead the lot, or no longer; price = current price
     CLOCK = 70  # public: leaves = due ts_ns of the common clock
     LOT_SOLD = 71  # account = winner, counter_account = seller, price, qty = lots of the auction lot
     LOT_PASSED_IN = 72
@@ -128,7 +128,7 @@ class EventKind(IntEnum):
 class EventFlag(IntEnum):
     LAST = 1  # last event of its command
     AUCTION = 2  # fill of an uncross
-    BY_TIMER = 4  # caused by the TIMER event before it
+    BY_TIMER = 4  # a TIMER event and all that it caused: no answer to the command whose sequence they carry
     NO_PRICE = 8  # UNCROSSED without a price
     UNPRICED = 16  # order without a limit price
 
@@ -187,6 +187,8 @@ class Reason(IntEnum):
     PHASE_MOVE_ILLEGAL = 68
     DUE_IN_PAST = 69
     RULES_UNKNOWN = 70
+    KEY_UNKNOWN = 71
+    CALENDAR_SUPERSEDED = 72  # a calendar of a higher version holds
     # sales
     SALE_UNKNOWN = 80
     LOT_UNKNOWN = 81

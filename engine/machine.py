@@ -1,0 +1,218 @@
+"""The machine: `apply(record) -> events`, the one function that decides.
+
+Pure: time comes with the record, there is no clock, chance, file or socket here. Same records, same events, same state
+hash, on whichever hot state it runs and however the commands were cut into records.
+
+    timers that are due | hot rows, as far as they go | one cold row | hot rows | ... -> events
+
+An exception out of `apply` is a bug: the state may be half changed, so the venue must stop. A note on it names the
+commands in hand; `skips` (from the operator's SKIP commands) pass over them when the log is replayed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from engine.codes import COLD_FIRST, CommandKind, EventKind, Reason, RefForm
+from engine.domain.curve import Clearing
+from engine.limits import BODY_BYTES_MAX
+from engine.log.record import GENESIS_DIGEST, Record, chain_events
+from engine.markets import helmsman, identity, phases, registers, timers
+from engine.markets.turn import NO_EVENTS, Turn
+from engine.messages.bodies import Bid, Body, EndSale, OpenSale, decode_body
+from engine.messages.rows import ROW_VERSION
+from engine.state.canonical import state_hash
+from engine.state.hot import Hot
+from engine.state.venue import Venue
+
+
+def _nothing(turn: Turn, body: Body) -> Reason:
+    """TIME fires what is due and SKIP is heeded on replay: neither does anything here."""
+    return Reason.NONE
+
+
+# Cold rules by kind. RESUME stands apart: it comes before the timers.
+RULES: dict[CommandKind, Callable[[Turn, Any], Reason]] = {
+    CommandKind.TIME: _nothing,
+    CommandKind.RESUME: timers.resume,
+    CommandKind.SKIP: _nothing,
+    CommandKind.GENESIS: registers.genesis,
+    CommandKind.OPEN_ACCOUNT: registers.open_account,
+    CommandKind.ADD_KEY: registers.add_key,
+    CommandKind.REVOKE_KEY: registers.revoke_key,
+    CommandKind.LIST_INSTRUMENT: registers.list_instrument,
+    CommandKind.SET_REFERENCE: registers.set_reference,
+    CommandKind.SET_PHASE: phases.set_phase,
+    CommandKind.UNCROSS: phases.uncross,
+    CommandKind.SCHEDULE: phases.schedule,
+    CommandKind.OPEN_SALE: helmsman.open_sale,
+    CommandKind.BID: helmsman.bid,
+    CommandKind.END_SALE: helmsman.end_sale,
+}
+assert set(RULES) == {kind for kind in CommandKind if kind >= COLD_FIRST}, "every cold command has a rule"
+
+
+class Machine:
+    """State of one shard and the function that moves it.
+
+    hot    order books and the identities of hot commands
+    skips  sequences of commands that an operator's SKIP passes over
+    """
+
+    def __init__(self, hot: Hot, skips: frozenset[int] = frozenset()) -> None:
+        self.hot = hot
+        self.venue = Venue()
+        self.skips = skips
+        self.seq = 0  # last command applied
+        self.ts_ns = 0  # of its record
+        self.event_digest = GENESIS_DIGEST  # chain over all records that had commands
+
+    def apply(self, record: Record) -> np.ndarray:
+        """EVENT[n] of the record's commands, in order. An empty record fires nothing and changes nothing.
+
+        Raises AssertionError when the record does not follow the one before, and whatever a bug raises.
+        """
+        assert record.first_seq == self.seq + 1, f"record begins at {record.first_seq}, expected {self.seq + 1}"
+        assert record.ts_ns >= self.ts_ns, f"time of the record falls from {self.ts_ns} to {record.ts_ns}"
+        if record.count == 0:
+            return NO_EVENTS
+        turn = Turn(self.venue, self.hot, first_seq=record.first_seq, ts_ns=record.ts_ns)
+        if self.seq == 0:
+            timers.arm_sweep(turn)
+        try:
+            self._run(turn, record)
+        except Exception as error:
+            error.add_note(f"while applying commands from {turn.seq} (record {record.number})")
+            raise
+        events = turn.events()
+        self.seq, self.ts_ns = record.next_seq - 1, record.ts_ns
+        self.event_digest = chain_events(self.event_digest, events)
+        return events
+
+    def next_due(self) -> int | None:
+        """Venue time at which the next timer is due, or None."""
+        return self.venue.timers.next_due()
+
+    def outage_clock_runs(self) -> bool:
+        """A timer waits that an outage would extend: the log must go on saying that the venue is alive."""
+        return any(timer.kind in timers.EXTENDED for timer in self.venue.timers)
+
+    def state_hash(self) -> bytes:
+        """16 bytes of the whole logical state: hot parts and cold registers."""
+        return state_hash(self.seq, self.ts_ns, self.hot, self.venue)
+
+    def indication(self, instrument: int) -> Clearing:
+        """What an uncross now would give. Raises KeyError for an unknown instrument."""
+        from engine.markets.call_auction import clear
+
+        listing = self.venue.instruments[instrument]
+        return clear(self.hot.curve(instrument), listing.reference, listing.rules)
+
+    def _run(self, turn: Turn, record: Record) -> None:
+        """The loop: what is due, then runs of hot rows and single cold rows in the order of the record."""
+        rows, extensions, bodies = record.batch.rows, record.batch.extensions, _bodies(record)
+        skipped = [seq - record.first_seq for seq in sorted(self.skips) if record.first_seq <= seq < record.next_seq]
+        resumes = int(rows["kind"][0]) == CommandKind.RESUME
+        if not resumes:
+            timers.fire_due(turn, skipped=0 in skipped)
+        row = 0
+        while row < len(rows):
+            turn.begin(row, int(rows["account"][row]))
+            if row in skipped:
+                turn.emit(EventKind.SKIPPED)
+            elif rows["kind"][row] >= COLD_FIRST:
+                self._cold(turn, rows[row], bodies[row] if bodies else b"", alone=len(rows) == 1)
+            else:
+                end = next((other for other in skipped if other > row), len(rows))
+                done, events = self.hot.run(
+                    rows[:end],
+                    extensions,
+                    bodies,
+                    row,
+                    first_seq=record.first_seq,
+                    ts_ns=record.ts_ns,
+                    first_index=turn.index,
+                )
+                assert row < done <= end, "the hot state applies at least the row it was given"
+                turn.answered(events)
+                row = done
+                continue
+            if resumes:
+                timers.fire_due(turn)
+            turn.close()
+            row += 1
+
+    def _cold(self, turn: Turn, row: np.void, raw: bytes, *, alone: bool) -> None:
+        """One cold command. Checks in this order: kind, version, form of the id, body, account, place in the record;
+        then the id (from here on the answer is remembered under it); then the rule's own."""
+        body, reason = _decoded(row, raw)
+        if reason == Reason.NONE and turn.account and turn.account not in self.venue.accounts:
+            reason = Reason.ACCOUNT_UNKNOWN
+        if reason == Reason.NONE and row["kind"] == CommandKind.RESUME and not alone:
+            reason = Reason.NOT_PERMITTED
+        instrument, order = _about(body)
+        if reason != Reason.NONE:
+            _refuse(turn, reason, instrument, order)
+            return
+        key = asked = None
+        if row["ref_form"] in identity.TEXT_FORMS:
+            key = (turn.account, int(row["ref_form"]), int(row["ref_hi"]), int(row["ref_lo"]))
+            asked = identity.body_hash(int(row["kind"]), raw)
+            known = identity.answered_before(turn, key, asked)
+            if known is not None:
+                if known != Reason.NONE:
+                    _refuse(turn, known, instrument, order)
+                return
+        before = turn.index
+        reason = RULES[CommandKind(int(row["kind"]))](turn, body)
+        if reason != Reason.NONE:
+            assert turn.index == before, "a rule that refuses has told nothing"
+            _refuse(turn, reason, instrument, order)
+        elif turn.index == before:
+            turn.emit(EventKind.DONE, instrument=instrument, order=order, account=turn.account)
+        if key is not None and asked is not None:
+            identity.remember(turn, key, asked, reason=reason, instrument=instrument, order=order)
+
+
+def _bodies(record: Record) -> list[bytes] | None:
+    """Body of each row out of the blob, or None when no row has one."""
+    blob = record.batch.blob
+    if not blob:
+        return None
+    ends = np.cumsum(record.batch.rows["body_length"], dtype=np.int64).tolist()
+    return [blob[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+
+
+def _decoded(row: np.void, raw: bytes) -> tuple[Body | None, Reason]:
+    """The body of a cold row, or why it has none."""
+    if int(row["kind"]) not in RULES:
+        return None, Reason.KIND_UNKNOWN
+    if row["version"] != ROW_VERSION:
+        return None, Reason.VERSION_UNKNOWN
+    if row["ref_form"] not in (RefForm.NONE, *identity.TEXT_FORMS):
+        return None, Reason.REF_INVALID
+    if len(raw) > BODY_BYTES_MAX:
+        return None, Reason.BODY_INVALID
+    try:
+        return decode_body(int(row["kind"]), raw), Reason.NONE
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None, Reason.BODY_INVALID
+
+
+def _about(body: Body | None) -> tuple[int, int]:
+    """(instrument, order) of a cold command's plain answers: what it names, as the event formats have it."""
+    if isinstance(body, Bid):
+        return body.lot, body.sale
+    if isinstance(body, OpenSale | EndSale):
+        return 0, body.sale
+    return getattr(body, "instrument", 0), 0
+
+
+def _refuse(turn: Turn, reason: Reason, instrument: int, order: int) -> None:
+    """A late bid has an event of its own; every other refusal is REJECTED. Amounts are left out: a bid's is secret."""
+    kind = EventKind.BID_LATE if reason == Reason.BID_LATE else EventKind.REJECTED
+    turn.emit(kind, reason=reason, account=turn.account, instrument=instrument, order=order)

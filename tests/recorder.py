@@ -1,0 +1,112 @@
+"""Write commands straight into records and apply them: a venue without disk, clock or network, for tests of rules."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.codes import CommandKind, OrderType, Side, TimeInForce
+from engine.log.record import GENESIS_DIGEST, Record, encode_record
+from engine.machine import Machine
+from engine.messages import bodies
+from engine.messages.batch import Batch, cold, join
+from engine.messages.refs import text_ref
+from engine.messages.rows import COMMAND, ROW_VERSION
+
+SECOND_NS = 10**9
+T0_NS = 1_700_000_000 * SECOND_NS
+
+
+class Recorder:
+    """A machine and the chain of records it was given. `ts_ns` is the time of the next record."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.ts_ns = T0_NS
+        self.records: list[Record] = []
+
+    def do(self, *batches: Batch | bodies.Body, after_s: float = 0) -> np.ndarray:
+        """All batches (a bare body is the venue's own command) as one record, `after_s` later: its EVENT[n]."""
+        self.ts_ns += int(after_s * SECOND_NS)
+        record = self.record(join([cold(b) if isinstance(b, bodies.Body) else b for b in batches]))
+        return self.machine.apply(record)
+
+    def empty(self) -> np.ndarray:
+        """The record of an idle venue: no commands, the time of the one before."""
+        return self.machine.apply(self.record(Batch(np.zeros(0, COMMAND)), ts_ns=self.machine.ts_ns))
+
+    def record(self, batch: Batch, ts_ns: int | None = None) -> Record:
+        before = self.records[-1] if self.records else None
+        self.records.append(
+            encode_record(
+                batch,
+                shard=0,
+                generation=1,
+                epoch=1,
+                first_seq=before.next_seq if before else 1,
+                ts_ns=self.ts_ns if ts_ns is None else ts_ns,
+                number=before.number + 1 if before else 1,
+                prev_digest=before.digest if before else GENESIS_DIGEST,
+                durable_through=before.number if before else 0,
+                applied_seq=self.machine.seq,
+                event_digest=self.machine.event_digest,
+            )
+        )
+        return self.records[-1]
+
+
+def order_row(
+    account: int,
+    side: Side,
+    price: int,
+    qty: int,
+    *,
+    instrument: int = 1,
+    type: OrderType = OrderType.LIMIT,
+    tif: TimeInForce = TimeInForce.GTC,
+    kind: CommandKind = CommandKind.NEW,
+    order: int = 0,
+    ref: tuple[int, int, int] = (0, 0, 0),
+) -> Batch:
+    """One hot command."""
+    rows = np.zeros(1, COMMAND)
+    row = rows[0]
+    row["kind"], row["version"], row["side"], row["type"], row["tif"] = kind, ROW_VERSION, side, type, tif
+    row["account"], row["instrument"], row["price"], row["qty"], row["order"] = account, instrument, price, qty, order
+    row["ref_form"], row["ref_hi"], row["ref_lo"] = ref
+    return Batch(rows)
+
+
+def coffee(instrument: int = 1, **changes: object) -> bodies.ListInstrument:
+    """Green coffee in bags of 69 kg, quoted in US cents a pound, tick 0.05."""
+    fields: dict[str, object] = {
+        "instrument": instrument,
+        "symbol": f"PE-WASHED-{instrument}",
+        "name": "Peru washed arabica",
+        "commodity": "coffee",
+        "tick_size": "0.05",
+        "price_unit": "USc/lb",
+        "lot_unit": "bag of 69 kg",
+        "currency": "USD",
+        "value_numerator": 345_000_000,
+        "value_denominator": 45_359_237,
+        "price_max": 100_000,
+        "reference": 6_705,
+    }
+    return bodies.ListInstrument(**(fields | changes))
+
+
+def open_venue(recorder: Recorder, *, accounts: int = 5, instruments: int = 2) -> None:
+    """Accounts 1..n and instruments 1..n, in phase CLOSED."""
+    recorder.do(
+        bodies.Genesis(b"g" * 16, "test"),
+        *(bodies.OpenAccount(number, f"member {number}") for number in range(1, accounts + 1)),
+        *(coffee(number) for number in range(1, instruments + 1)),
+    )
+
+
+def bid_of(account: int, lot: int, maximum: int, *, sale: int = 1, client_id: str | None = None) -> Batch:
+    return cold(bodies.Bid(sale, lot, maximum), account=account, ref=text_ref(client_id) if client_id else (0, 0, 0))
+
+
+def kinds(events: np.ndarray) -> list[int]:
+    return events["kind"].tolist()
