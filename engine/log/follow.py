@@ -82,37 +82,36 @@ class LogReader:
 
     def _take(self, max_records: int, later: int | None) -> list[Record]:
         """Durable records from the present place on; `later` is the first record of the next segment, if any."""
-        walk, found = self._look(max_records)
-        if not found and not walk.clean():
-            # Half written, or damaged: what a second, wider look still finds damaged after a witness is corrupt.
-            walk, found = self._look(max_records, READ_BYTES)
-            witness = None if found else walk.witness()
+        walk, durable = self._look(max_records, self._window, later)
+        if not durable and not walk.clean():
+            # Half written, or damaged: a second look, wider, decides; what a witness calls durable was there before it.
+            walk, durable = self._look(max_records, READ_BYTES, later)
+            witness = None if durable else walk.witness()
             if witness:
-                walk, found = self._look(max_records, READ_BYTES)
-                if not found:
+                walk, durable = self._look(max_records, READ_BYTES, later)
+                if not durable:
                     self._corrupt(walk, f"record {witness.number}")
-        if not found and later is not None and later > self.tail.next_number:
+        if not durable and later is not None and later > self.tail.next_number:
             self._corrupt(walk, f"the segment of record {later}")
-        vouched = max(found[-1].durable_through if found else 0, (later or 0) - 1)
-        durable = [record for record in found[:max_records] if record.number <= vouched]
         for record in durable:
             self.tail = self.tail.after(record)
             self._at += padded(len(record.raw))
         self._window = READ_BYTES if durable else READ_BYTES_IDLE
         return durable
 
-    def _look(self, max_records: int, window: int | None = None) -> tuple[Walk, list[Record]]:
-        """Valid records that stand here now, durable or not, one more than asked for."""
+    def _look(self, max_records: int, window: int, later: int | None) -> tuple[Walk, list[Record]]:
+        """The walk over what stands here now, and of its records those known durable."""
         assert self._handle is not None and self._path is not None
-        buffer = self.files.pread(self._handle, window or self._window, self._at)
+        buffer = self.files.pread(self._handle, window, self._at)
         walk = Walk(self._path.name, buffer, self.tail, self.shard, at=0)
         found = []
         for record in walk:
             found.append(record)
             if len(found) > max_records:
                 break
-        return walk, found
+        vouched = max(found[-1].durable_through if found else 0, (later or 0) - 1)
+        return walk, [record for record in found[:max_records] if record.number <= vouched]
 
     def _corrupt(self, walk: Walk, witness: str) -> None:
         why = f"{walk.trouble}; {witness} after it says that it was durable"
-        raise LogCorrupt(walk.name, self._at + walk.at, self.tail.next_seq, why)
+        raise LogCorrupt(walk.name, self._at + walk.at, walk.tail.next_seq, why)
