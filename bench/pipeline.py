@@ -30,32 +30,33 @@ TOKEN = "qk_bench{:02d}pipelineloadclientkey0000"
 
 _INSTRUMENT = """
 [[instruments]]
-id = {id}
 symbol = "BENCH-{id}"
 name = "Bench coffee {id}"
-commodity = "coffee"
+commodity = "green coffee"
 tick_size = "0.05"
 price_unit = "USc/lb"
-lot_unit = "bag of 69 kg"
 lot_kg = "69"
+lot_unit = "bag of 69 kg"
 currency = "USD"
-phase = "continuous"
+opening = "continuous"
 """
 _ACCOUNT = """
 [[accounts]]
-id = {id}
+account = {id}
 label = "bench-{id}"
 kind = "importer"
-[[accounts.keys]]
-token = "{token}"
+
+[[keys]]
+account = {id}
 roles = ["read", "trade"]
+token = "{token}"
 """
 
 
 def config_text() -> str:
     """A venue of INSTRUMENTS open books and CONNECTIONS traders."""
     return "\n".join(
-        ['[venue]\nname = "bench"\n']
+        ['venue = "bench"\n']
         + [_INSTRUMENT.format(id=k + 1) for k in range(INSTRUMENTS)]
         + [_ACCOUNT.format(id=k + 1, token=TOKEN.format(k)) for k in range(CONNECTIONS)]
     )
