@@ -47,7 +47,7 @@ class CycleMove(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Session(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename={"from_": "from"}):
-    """`moves` at local times, or a cycle of `every` seconds from `from` to `to`, closed after that (unless at 24:00)."""
+    """`moves` at local times, or a cycle of `every` seconds from `from` to `to`, then closed (unless that is 24:00)."""
 
     days: tuple[Annotated[str, Meta(pattern="^(" + "|".join(DAYS) + ")$")], ...]
     moves: tuple[Move, ...] = ()

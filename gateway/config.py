@@ -1,8 +1,8 @@
 """Configuration: one TOML file, checked whole, becomes commands once. `load(path)` says what it means.
 
 A file may list accounts, keys and instruments, name calendars (`calendars/NAME.toml` beside it), and describe a demo
-season whose parties and coffee instruments follow from real lots. The result, `Config`, holds the bodies of the commands
-themselves. Its digest goes into the log; a later edit of the file changes nothing until `qhatu apply-config`.
+season whose parties and coffee instruments follow from real lots. The result, `Config`, holds the bodies of the
+commands themselves. Its digest goes into the log; a later edit changes nothing until `qhatu apply-config`.
 """
 
 from __future__ import annotations
@@ -394,13 +394,12 @@ def _check(
 
 
 def genesis(config: Config) -> list[Batch]:
-    """The commands of a new venue, in order, in batches that each fit a record: GENESIS, accounts, keys, instruments,
-    opening phases."""
-    commands: list[Body] = [Genesis(config.digest, config.venue), *config.accounts, *config.keys]
-    commands += [listing.body for listing in config.instruments]
+    """The commands of a new venue, in order, in batches that each fit a record: accounts, keys, instruments, opening
+    phases, and GENESIS last. A venue whose `config_digest` is still empty was interrupted: all of it is sent again."""
+    commands: list[Body] = [*config.accounts, *config.keys, *(listing.body for listing in config.instruments)]
     for listing in config.instruments:
         commands += opening(listing)
-    return batches(commands)
+    return batches([*commands, Genesis(config.digest, config.venue)])
 
 
 def opening(listing: Listing) -> list[Body]:
