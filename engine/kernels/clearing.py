@@ -108,7 +108,7 @@ def _candidates(rule, prices, buy, sell, has_reference, reference):
 def _choose(kept, rule, has_reference, reference):
     """The price among the candidates kept: pressure, then the last step."""
     low, high = kept[_LOW], kept[_HIGH]
-    one_sided = kept[_HAS_BUY] + kept[_HAS_SELL] + kept[_HAS_EVEN] == 1 and not kept[_HAS_EVEN]
+    one_sided = kept[_HAS_BUY] != kept[_HAS_SELL] and not kept[_HAS_EVEN]
     if rule.pressure != Pressure.NONE and one_sided:
         banded = rule.pressure == Pressure.BANDED and has_reference
         if kept[_HAS_BUY]:
