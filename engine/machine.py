@@ -22,6 +22,7 @@ from engine.domain.curve import Clearing
 from engine.limits import BODY_BYTES_MAX
 from engine.log.record import GENESIS_DIGEST, Record, chain_events
 from engine.markets import helmsman, identity, phases, registers, timers
+from engine.markets.call_auction import clear
 from engine.markets.turn import NO_EVENTS, Turn
 from engine.messages.bodies import Bid, Body, EndSale, OpenSale, decode_body
 from engine.messages.rows import ROW_VERSION
@@ -107,8 +108,6 @@ class Machine:
 
     def indication(self, instrument: int) -> Clearing:
         """What an uncross now would give. Raises KeyError for an unknown instrument."""
-        from engine.markets.call_auction import clear
-
         listing = self.venue.instruments[instrument]
         return clear(self.hot.curve(instrument), listing.reference, listing.rules)
 

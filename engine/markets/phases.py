@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from engine.codes import PHASE_MOVES, UNCROSS_FROM, UNCROSS_TO, EventFlag, EventKind, Phase, Reason, TimerKind
 from engine.limits import TIMERS_MAX
+from engine.markets.call_auction import clear
 from engine.markets.turn import Turn
 from engine.messages import bodies
 from engine.state.venue import Timer
@@ -114,11 +115,9 @@ def _uncross(turn: Turn, instrument: int, phase: int) -> None:
     price, a farm-gate price) and changes only by SET_REFERENCE: were it to follow each auction, a thin call could
     walk it away step by step, and every later tie would be settled towards the walk.
     """
-    from engine.markets.call_auction import clear
-
     listing = turn.venue.instruments[instrument]
     price, volume, surplus = clear(turn.hot.curve(instrument), listing.reference, listing.rules)
-    fills = turn.hot.uncross(instrument, price, volume, command=turn.command, first_index=turn.index)
+    fills = turn.hot.uncross(instrument, price, volume, ts_ns=turn.ts_ns, command=turn.command, first_index=turn.index)
     turn.extend(fills)
     flags = EventFlag.NO_PRICE if price is None else 0
     if price is not None:

@@ -12,9 +12,15 @@ from engine import limits
 from engine.codes import EventFlag, EventKind, Reason
 from engine.domain.instruments import Instrument
 from engine.domain.units import UnitError
+from engine.markets.rule_sets import RULE_SETS, Sharing
 from engine.markets.turn import Turn
 from engine.messages import bodies
 from engine.state.venue import Account, Key
+
+# Rule sets that a book can be listed with: those that share as books do, unpriced first, then price, then time.
+LIVE_RULE_SETS = frozenset(
+    name for name, rules in RULE_SETS.items() if rules.sharing == Sharing.TIME and rules.unpriced_first
+)
 
 
 def genesis(turn: Turn, body: bodies.Genesis) -> Reason:
@@ -65,7 +71,7 @@ def list_instrument(turn: Turn, body: bodies.ListInstrument) -> Reason:
     venue = turn.venue
     if body.instrument in venue.instruments or body.symbol in venue.by_symbol:
         return Reason.ALREADY_EXISTS
-    if body.rules != "harvest":
+    if body.rules not in LIVE_RULE_SETS:
         return Reason.RULES_UNKNOWN
     try:
         new = Instrument.listed(**msgspec.structs.asdict(body))
