@@ -68,6 +68,11 @@ PAGE_LIMIT_DEFAULT = 100
 PAGE_LIMIT_MAX = 1_000
 BOOK_DEPTH_MAX = 1_000
 
+# Offline commands
+CLEAR_FILE_BYTES_MAX = 512 * 1024 * 1024
+CLEAR_ORDERS_MAX = 4_000_000  # orders in one file of `qhatu clear`
+
+assert CLEAR_ORDERS_MAX * QTY_LOTS_MAX <= SIDE_TOTAL_LOTS_MAX, "the totals of a file cannot overflow"
 assert PRICE_TICKS_MAX < 2**31, "a price fits the i4 of a row"
 assert RECORD_HEADER_BYTES + RECORD_COMMANDS_MAX * ROW_BYTES <= RECORD_BYTES_MAX, "a full batch fits one record"
 assert RECORD_HEADER_BYTES + ROW_BYTES + BODY_BYTES_MAX <= RECORD_BYTES_MAX, "the largest body fits one record"

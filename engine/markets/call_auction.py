@@ -100,9 +100,7 @@ def _check(orders: FlatOrders) -> tuple[int, int]:
     """Lowest and highest limit. Raises ValueError for what no kernel may see."""
     if len({column.size for column in orders if column is not None}) != 1:
         raise ValueError("the columns of a flat call have different lengths")
-    low, high, least, most, sides = allocation.survey(
-        orders.side, orders.price_ticks, orders.unpriced, orders.qty_lots
-    )
+    low, high, least, most, sides = allocation.survey(orders.side, orders.price_ticks, orders.unpriced, orders.qty_lots)
     if not sides:
         raise ValueError("side is 0 (buy) or 1 (sell)")
     if max(abs(low), abs(high)) > FLAT_PRICE_TICKS_MAX:
