@@ -130,7 +130,7 @@ class Machine:
                 done, events = self.hot.run(
                     rows[:end],
                     extensions,
-                    bodies,
+                    bodies[:end] if bodies else None,
                     row,
                     first_seq=record.first_seq,
                     ts_ns=record.ts_ns,

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from importlib.util import find_spec
+
 import numpy as np
+import pytest
 
 from engine.codes import CommandKind, OrderType, Side, TimeInForce
 from engine.log.record import GENESIS_DIGEST, Record, encode_record
@@ -12,6 +16,11 @@ from engine.messages.batch import Batch, cold, join
 from engine.messages.refs import text_ref
 from engine.messages.rows import COMMAND, ROW_VERSION
 
+HOTS = [
+    pytest.param(import_module(module).Books, id=module.split(".")[1])
+    for module in ("engine.oracle.books", "engine.state.books")
+    if find_spec(module)
+]
 SECOND_NS = 10**9
 T0_NS = 1_700_000_000 * SECOND_NS
 
@@ -102,6 +111,27 @@ def open_venue(recorder: Recorder, *, accounts: int = 5, instruments: int = 2) -
         *(bodies.OpenAccount(number, f"member {number}") for number in range(1, accounts + 1)),
         *(coffee(number) for number in range(1, instruments + 1)),
     )
+
+
+def auction_sale(
+    now_ns: int, sale: int = 1, *, lots: int = 2, open_for_s: int = 600, **changes: object
+) -> bodies.OpenSale:
+    """A Helmsman sale in USD/lb, opening 4.00, increment 0.10, clock 180 s; account 1 sells lots of 300 kg."""
+    fields: dict[str, object] = {
+        "sale": sale,
+        "title": "best of the season",
+        "lots": tuple(bodies.AuctionLot(1, f"lot {number}", 10, 30_000) for number in range(1, lots + 1)),
+        "opening": 400,
+        "increment": 10,
+        "clock_ns": 180 * SECOND_NS,
+        "open_until_ns": now_ns + open_for_s * SECOND_NS,
+        "tick_size": "0.01",
+        "price_unit": "USD/lb",
+        "currency": "USD",
+        "value_numerator": 100_000,
+        "value_denominator": 45_359_237,
+    }
+    return bodies.OpenSale(**(fields | changes))
 
 
 def bid_of(account: int, lot: int, maximum: int, *, sale: int = 1, client_id: str | None = None) -> Batch:
