@@ -168,11 +168,11 @@ CREATE VIEW trades AS
 -- What each party may see of its fills: one row a side, nothing of the other side.
 CREATE VIEW account_fills AS
     SELECT f.buy_account AS account, f.fill, f.seq, f.idx, f.time, f.ts_ns, f.symbol, f.trade_id, 'buy' AS side,
-           CASE WHEN f.kind = 'call' THEN 'auction' WHEN f.taker_side = 'buy' THEN 'taker' ELSE 'maker' END AS role,
+           CASE WHEN f.kind = 'call' THEN 'call' WHEN f.taker_side = 'buy' THEN 'taker' ELSE 'maker' END AS role,
            f.buy_order AS order_id, f.price_ticks, f.price, f.qty_lots, f.value_minor, i.currency, f.kind
     FROM fills f JOIN instruments i USING (symbol)
     UNION ALL
     SELECT f.sell_account, f.fill, f.seq, f.idx, f.time, f.ts_ns, f.symbol, f.trade_id, 'sell',
-           CASE WHEN f.kind = 'call' THEN 'auction' WHEN f.taker_side = 'sell' THEN 'taker' ELSE 'maker' END,
+           CASE WHEN f.kind = 'call' THEN 'call' WHEN f.taker_side = 'sell' THEN 'taker' ELSE 'maker' END,
            f.sell_order, f.price_ticks, f.price, f.qty_lots, f.value_minor, i.currency, f.kind
     FROM fills f JOIN instruments i USING (symbol);

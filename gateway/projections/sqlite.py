@@ -99,7 +99,7 @@ class SqliteSink:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-            self._create()
+            create(self._db, shard, self._step)
             self.fold = self._load()
         except BaseException:
             self._db.close()
@@ -165,30 +165,6 @@ class SqliteSink:
                 self._step(name)
         return rows
 
-    def _create(self) -> None:
-        """Tables and an empty cursor, in one transaction, unless they are there."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            version = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if version == 0:
-                self._step("create")
-                schema = resources.files(__package__).joinpath("schema.sql").read_text("utf-8")
-                for statement in _statements(schema):
-                    self._db.execute(statement)
-                empty = Cursor()
-                self._db.execute(
-                    "INSERT INTO cursor VALUES (?, ?, ?, ?, ?)",
-                    (self.shard, empty.number, empty.seq, empty.ts_ns, empty.event_digest),
-                )
-                self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-                self._step("created")
-            self._db.execute("COMMIT")
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        if version not in (0, SCHEMA_VERSION):
-            raise OtherLog(f"{self.path} has schema {version}, this release writes {SCHEMA_VERSION}")
-
     def _load(self) -> Fold:
         """The fold as it was after the last transaction."""
         row = self._db.execute(
@@ -220,6 +196,30 @@ class SqliteSink:
 
     def close(self) -> None:
         self._db.close()
+
+
+def create(db: sqlite3.Connection, shard: int, step: Callable[[str], None] = lambda name: None) -> None:
+    """Tables and an empty cursor, in one transaction, unless they are there. Raises OtherLog for another schema."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version == 0:
+            step("create")
+            for statement in _statements(resources.files(__package__).joinpath("schema.sql").read_text("utf-8")):
+                db.execute(statement)
+            empty = Cursor()
+            db.execute(
+                "INSERT INTO cursor VALUES (?, ?, ?, ?, ?)",
+                (shard, empty.number, empty.seq, empty.ts_ns, empty.event_digest),
+            )
+            db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            step("created")
+        db.execute("COMMIT")
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+    if version not in (0, SCHEMA_VERSION):
+        raise OtherLog(f"the rows have schema {version}, this release writes {SCHEMA_VERSION}")
 
 
 def remove_store(path: Path) -> None:

@@ -105,7 +105,7 @@ class Season:
         until_ns = self.recorder.ts_ns + 30 * SECOND_NS
         self.do(
             bodies.OpenSale(SALE, "best of the year", lots, 400, 1, 5 * SECOND_NS, until_ns, "0.01", "USc/lb", "USD",
-                            100, 45_359_237)
+                            1_000, 45_359_237)
         )  # fmt: skip
         self.do(bid_of(3, 1, MAXIMUM_CANARY, client_id="a-bid-under-a-long-name"), bid_of(4, 2, 500))
         self.do(bid_of(5, 2, 450), bid_of(5, 2, 399))

@@ -1,0 +1,461 @@
+"""Questions about history, answered from the follower's SQLite file: read-only, blocking, for a thread beside the loop.
+
+Every answer is one snapshot and says with `as_of` how far it goes (0: nothing was followed yet). Pages are newest
+first; their opaque cursors name a place in the log's order, so a page stays what it was while history grows. What an
+account may see of an order or a fill is decided by the columns selected here: nothing of the other side is ever read.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from engine.domain.units import MINOR_PER_MAJOR, decimal_text
+from engine.limits import PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX
+from gateway.forms import JSON, Form, Scale, scale_of_text
+
+INTERVALS_NS = {
+    "1s": 10**9,
+    "1m": 60 * 10**9,
+    "5m": 300 * 10**9,
+    "15m": 900 * 10**9,
+    "1h": 3_600 * 10**9,
+    "1d": 86_400 * 10**9,
+}
+PLACE_MAX = 2**63 - 1
+BUSY_SECONDS = 2.0
+_PLACE = re.compile(r"([a-z]+)((?::\d{1,19}){1,2})", re.ASCII)
+
+_ORDER_COLUMNS = (
+    "order_id, client_order_id, symbol, side, type, price_ticks, qty_lots, filled_lots, open_lots, time_in_force,"
+    " status, close_reason, seq, entered_ns, closed_seq, closed_ns"
+)
+
+
+class BadCursor(ValueError):
+    """A cursor that was not given out by this question."""
+
+
+class Page(NamedTuple):
+    rows: list[dict[str, Any]]
+    next_cursor: str | None  # None: there is nothing older
+    as_of: int  # log sequence
+
+
+class Listing(NamedTuple):
+    scale: Scale
+    currency: str
+
+
+class History:
+    """Each thread that asks has a connection of its own; a file that was rebuilt is opened anew."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self._local = threading.local()
+
+    # Questions
+
+    def as_of(self) -> int:
+        """Log sequence that every answer now includes."""
+        with self._snapshot() as db:
+            return _as_of(db)
+
+    def closed_orders(
+        self, account: int, cursor: str | None = None, limit: int = PAGE_LIMIT_DEFAULT, *, form: Form = JSON
+    ) -> Page:
+        """Orders of an account that were filled or cancelled, the last closed first."""
+        seq, order = _place("closed", cursor, 2) or (PLACE_MAX, PLACE_MAX)
+        with self._snapshot() as db:
+            found = db.execute(
+                f"SELECT {_ORDER_COLUMNS} FROM orders WHERE account = ? AND closed_seq IS NOT NULL"
+                " AND (closed_seq, order_id) < (?, ?) ORDER BY closed_seq DESC, order_id DESC LIMIT ?",
+                (account, seq, order, _limit(limit) + 1),
+            ).fetchall()
+            rows, more = found[: _limit(limit)], len(found) > _limit(limit)
+            place = _cursor("closed", rows[-1][14], rows[-1][0]) if more else None
+            return Page([self._order_view(db, form, row) for row in rows], place, _as_of(db))
+
+    def order(self, account: int, order: int, *, form: Form = JSON) -> dict[str, Any] | None:
+        """One order of this account, open or closed; None when there is none (another account's included)."""
+        with self._snapshot() as db:
+            row = db.execute(
+                f"SELECT {_ORDER_COLUMNS} FROM orders WHERE order_id = ? AND account = ?", (order, account)
+            ).fetchone()
+            return None if row is None else self._order_view(db, form, row) | {"as_of": _as_of(db)}
+
+    def fills(
+        self,
+        account: int,
+        cursor: str | None = None,
+        limit: int = PAGE_LIMIT_DEFAULT,
+        *,
+        order: int | None = None,
+        form: Form = JSON,
+    ) -> Page:
+        """Own sides of an account's fills, with their value; of one order alone when `order` is given."""
+        limit = _limit(limit)
+        last, last_side = _place("fill", cursor, 2) or (PLACE_MAX, 0)
+        with self._snapshot() as db:
+            found: list[tuple] = []
+            for side, own in enumerate(("buy", "sell")):
+                # Of a fill with oneself both sides count, the bought one first; a page may end between them.
+                before = last + 1 if side > last_side and last < PLACE_MAX else last
+                found += db.execute(
+                    f"SELECT fill, {side}, seq, idx, {own}_order, symbol, trade_id, kind, taker_side, price_ticks,"
+                    f" qty_lots, value_minor, ts_ns FROM fills WHERE {own}_account = ? AND fill < ?"
+                    + (f" AND {own}_order = ?" if order is not None else "")
+                    + " ORDER BY fill DESC LIMIT ?",
+                    (account, before, *([] if order is None else [order]), limit + 1),
+                ).fetchall()
+            found.sort(key=lambda row: (-row[0], row[1]))
+            rows = found[:limit]
+            place = _cursor("fill", *rows[-1][:2]) if len(found) > limit else None
+            return Page([self._fill_view(db, form, row) for row in rows], place, _as_of(db))
+
+    def trades(
+        self, symbol: str, cursor: str | None = None, limit: int = PAGE_LIMIT_DEFAULT, *, form: Form = JSON
+    ) -> Page:
+        """Public trades of an instrument."""
+        (before,) = _place("trade", cursor, 1) or (PLACE_MAX,)
+        with self._snapshot() as db:
+            found = db.execute(
+                "SELECT fill, trade_id, price_ticks, qty_lots, taker_side, kind, ts_ns FROM fills"
+                " WHERE symbol = ? AND fill < ? ORDER BY fill DESC LIMIT ?",
+                (symbol, before, _limit(limit) + 1),
+            ).fetchall()
+            rows, more = found[: _limit(limit)], len(found) > _limit(limit)
+            views = [
+                {
+                    "trade_id": trade_id,
+                    "price": form.price(price, self._listing(db, symbol).scale),
+                    "quantity": form.qty(qty),
+                    "side": side,
+                    "kind": kind,
+                    "ts_engine": form.time(ts_ns),
+                }
+                for _, trade_id, price, qty, side, kind, ts_ns in rows
+            ]
+            return Page(views, _cursor("trade", rows[-1][0]) if more else None, _as_of(db))
+
+    def candles(
+        self,
+        symbol: str,
+        interval: str,
+        cursor: str | None = None,
+        limit: int = PAGE_LIMIT_DEFAULT,
+        *,
+        form: Form = JSON,
+    ) -> Page:
+        """Candles of a stretch of at most `limit` intervals that ends with the last trade (or the cursor), the oldest
+        first, as charts want them; intervals without a trade are left out. The cursor leads to the stretch before.
+
+        Raises KeyError for an interval that is not in INTERVALS_NS.
+        """
+        length_ns = INTERVALS_NS[interval]
+        (before_ns,) = _place("candle", cursor, 1) or (PLACE_MAX,)
+        with self._snapshot() as db:
+            end = PLACE_MAX if before_ns == PLACE_MAX else _first_fill_from(db, symbol, before_ns)
+            last = db.execute(
+                "SELECT ts_ns FROM fills WHERE symbol = ? AND fill < ? ORDER BY fill DESC LIMIT 1", (symbol, end)
+            ).fetchone()
+            if last is None:
+                return Page([], None, _as_of(db))
+            start_ns = (last[0] // length_ns - _limit(limit) + 1) * length_ns
+            start = _first_fill_from(db, symbol, start_ns)
+            views = [
+                _candle_view(form, self._listing(db, symbol).scale, row)
+                for row in db.execute(CANDLES, {"symbol": symbol, "length": length_ns, "start": start, "end": end})
+            ]
+            older = db.execute("SELECT 1 FROM fills WHERE symbol = ? AND fill < ? LIMIT 1", (symbol, start)).fetchone()
+            return Page(views, _cursor("candle", start_ns) if older else None, _as_of(db))
+
+    def auctions(
+        self,
+        symbol: str | None = None,
+        cursor: str | None = None,
+        limit: int = PAGE_LIMIT_DEFAULT,
+        *,
+        form: Form = JSON,
+    ) -> Page:
+        """Uncrosses of one instrument, or of all."""
+        (before,) = _place("auction", cursor, 1) or (PLACE_MAX,)
+        with self._snapshot() as db:
+            found = db.execute(
+                "SELECT auction, symbol, number, price_ticks, volume_lots, surplus_lots, reference_ticks, rules, ts_ns"
+                " FROM auctions WHERE auction < ?" + (" AND symbol = ?" if symbol is not None else "")
+                + " ORDER BY auction DESC LIMIT ?",
+                (before, *([] if symbol is None else [symbol]), _limit(limit) + 1),
+            ).fetchall()  # fmt: skip
+            rows, more = found[: _limit(limit)], len(found) > _limit(limit)
+            views = [_auction_view(form, self._listing(db, row[1]).scale, row) for row in rows]
+            return Page(views, _cursor("auction", rows[-1][0]) if more else None, _as_of(db))
+
+    def sales_past(
+        self,
+        cursor: str | None = None,
+        limit: int = PAGE_LIMIT_DEFAULT,
+        *,
+        account: int | None = None,
+        form: Form = JSON,
+    ) -> Page:
+        """Finished sales, in the form of the live ones. `account` adds its own part: what it won and what it sold."""
+        seq, sale = _place("sale", cursor, 2) or (PLACE_MAX, PLACE_MAX)
+        with self._snapshot() as db:
+            found = db.execute(
+                "SELECT sale, finished_seq, title, state, opening, increment, tick_size, price_unit, currency,"
+                " value_numerator, value_denominator, clock_ns, open_until_ns, finished_ns FROM sales"
+                " WHERE finished_seq IS NOT NULL AND (finished_seq, sale) < (?, ?)"
+                " ORDER BY finished_seq DESC, sale DESC LIMIT ?",
+                (seq, sale, _limit(limit) + 1),
+            ).fetchall()
+            rows, more = found[: _limit(limit)], len(found) > _limit(limit)
+            place = _cursor("sale", rows[-1][1], rows[-1][0]) if more else None
+            return Page([_sale_view(db, form, row, account) for row in rows], place, _as_of(db))
+
+    # How rows look
+
+    def _order_view(self, db: sqlite3.Connection, form: Form, row: tuple) -> dict[str, Any]:
+        order, client_id, symbol, side, type, price, qty, filled, left, tif, status, reason, *when = row
+        seq, entered_ns, closed_seq, closed_ns = when
+        return {
+            "order_id": form.order_id(order),
+            "client_order_id": client_id,
+            "instrument": symbol,
+            "side": side,
+            "type": type,
+            "price": None if price is None else form.price(price, self._listing(db, symbol).scale),
+            "quantity": form.qty(qty),
+            "filled_quantity": form.qty(filled),
+            "open_quantity": form.qty(left),
+            "time_in_force": tif,
+            "state": status,
+            "reason": reason,
+            "seq": seq,
+            "ts_engine": form.time(entered_ns),
+            "closed_seq": closed_seq,
+            "closed_at": None if closed_ns is None else form.time(closed_ns),
+        }
+
+    def _fill_view(self, db: sqlite3.Connection, form: Form, row: tuple) -> dict[str, Any]:
+        _, side, seq, idx, order, symbol, trade_id, kind, taker_side, price, qty, value, ts_ns = row
+        listing, own = self._listing(db, symbol), ("buy", "sell")[side]
+        return {
+            "fill_id": f"{seq}-{idx}",
+            "order_id": form.order_id(order),
+            "instrument": symbol,
+            "trade_id": trade_id,
+            "side": own,
+            "role": "call" if kind == "call" else "taker" if taker_side == own else "maker",
+            "kind": kind,
+            "price": form.price(price, listing.scale),
+            "quantity": form.qty(qty),
+            "value": money_text(value),
+            "currency": listing.currency,
+            "seq": seq,
+            "ts_engine": form.time(ts_ns),
+        }
+
+    def _listing(self, db: sqlite3.Connection, symbol: str) -> Listing:
+        listings: dict[str, Listing] = self._local.listings
+        if symbol not in listings:
+            for known, tick_size, currency in db.execute("SELECT symbol, tick_size, currency FROM instruments"):
+                listings[known] = Listing(scale_of_text(tick_size), currency)
+        return listings[symbol]
+
+    # Connections
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[sqlite3.Connection]:
+        """A read transaction on this thread's connection. Raises sqlite3.Error when the file cannot be read."""
+        db = self._connection()
+        db.execute("BEGIN")
+        try:
+            yield db
+        finally:
+            db.execute("ROLLBACK")
+
+    def _connection(self) -> sqlite3.Connection:
+        try:
+            found = os.stat(self.path)
+            file: tuple[int, int] | None = (found.st_dev, found.st_ino)
+        except FileNotFoundError:
+            file = None
+        if getattr(self._local, "db", None) is None or self._local.file != file:
+            self.close()
+            self._local.file, self._local.listings = file, {}
+            self._local.db = open_readonly(self.path) if file else _nothing_yet()
+        return self._local.db
+
+    def close(self) -> None:
+        """Close this thread's connection; the next question opens another."""
+        if getattr(self._local, "db", None) is not None:
+            self._local.db.close()
+            self._local.db = None
+
+
+def open_readonly(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write. Raises sqlite3.Error."""
+    uri = f"{path.resolve().as_uri()}?mode=ro"
+    db = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+    if db.execute("PRAGMA user_version").fetchone()[0] == 0:  # being created just now
+        db.close()
+        return _nothing_yet()
+    return db
+
+
+def _nothing_yet() -> sqlite3.Connection:
+    """An empty history: what there is before the follower's first transaction."""
+    from gateway.projections.sqlite import create
+
+    db = sqlite3.connect(":memory:", isolation_level=None)
+    create(db, shard=0)
+    return db
+
+
+# One symbol's fills from number `start` to before `end`, by intervals of `length` ns.
+CANDLES = """
+    SELECT c.start_ns, o.price_ticks, c.high, c.low, l.price_ticks, c.volume, c.trades
+    FROM (SELECT ts_ns / :length * :length AS start_ns, min(fill) AS first, max(fill) AS last, max(price_ticks) AS high,
+                 min(price_ticks) AS low, sum(qty_lots) AS volume, count(*) AS trades
+          FROM fills WHERE symbol = :symbol AND fill >= :start AND fill < :end GROUP BY 1) c
+    JOIN fills o ON o.fill = c.first JOIN fills l ON l.fill = c.last
+    ORDER BY c.start_ns
+"""
+
+
+def _first_fill_from(db: sqlite3.Connection, symbol: str, ts_ns: int) -> int:
+    """Smallest fill number from which all fills of the symbol are at `ts_ns` or later, by bisection: time never
+    falls."""
+    low, high = 1, db.execute("SELECT coalesce(max(fill), 0) FROM fills").fetchone()[0] + 1
+    while low < high:
+        middle = (low + high) // 2
+        row = db.execute(
+            "SELECT fill, ts_ns FROM fills WHERE symbol = ? AND fill >= ? ORDER BY fill LIMIT 1", (symbol, middle)
+        ).fetchone()
+        if row is None or row[1] >= ts_ns:
+            high = middle
+        else:
+            low = row[0] + 1
+    return low
+
+
+def _candle_view(form: Form, scale: Scale, row: tuple) -> dict[str, Any]:
+    start_ns, first, high, low, last, volume, trades = row
+    return {
+        "start": form.time(start_ns),
+        "open": form.price(first, scale),
+        "high": form.price(high, scale),
+        "low": form.price(low, scale),
+        "close": form.price(last, scale),
+        "volume": form.qty(volume),
+        "trades": trades,
+    }
+
+
+def _auction_view(form: Form, scale: Scale, row: tuple) -> dict[str, Any]:
+    _, symbol, number, price, volume, surplus, reference, rules, ts_ns = row
+    return {
+        "instrument": symbol,
+        "auction": number,
+        "price": None if price is None else form.price(price, scale),
+        "volume": form.qty(volume),
+        "surplus": form.qty(surplus),
+        "imbalance": form.qty(abs(surplus)),
+        "side": None if not surplus else "buy" if surplus > 0 else "sell",
+        "reference": None if reference is None else form.price(reference, scale),
+        "rules": rules,
+        "ts_engine": form.time(ts_ns),
+    }
+
+
+def _sale_view(db: sqlite3.Connection, form: Form, row: tuple, account: int | None) -> dict[str, Any]:
+    sale, _, title, state, opening, increment, tick_size, unit, currency, numerator, denominator, *times = row
+    clock_ns, open_until_ns, finished_ns = times
+    lots = db.execute(
+        "SELECT lot, title, bags, bag_grams, attributes, price, bids, state, winner, seller, value_minor"
+        " FROM sale_lots WHERE sale = ? ORDER BY lot",
+        (sale,),
+    )
+    return {
+        "sale_id": sale,
+        "title": title,
+        "state": state,
+        "opening": opening,
+        "increment": increment,
+        "tick_size": tick_size,
+        "price_unit": unit,
+        "currency": currency,
+        "value_numerator": str(numerator),
+        "value_denominator": str(denominator),
+        "clock_seconds": clock_ns // 10**9,
+        "open_until": form.time(open_until_ns),
+        "clock_due": None,
+        "finished_at": form.time(finished_ns),
+        "lots": [_lot_view(lot, account) for lot in lots],
+    }
+
+
+def _lot_view(row: tuple, account: int | None) -> dict[str, Any]:
+    lot, title, bags, bag_grams, attributes, price, bids, state, winner, seller, value = row
+    view = {
+        "lot": lot,
+        "title": title,
+        "bags": bags,
+        "bag_kg": decimal_text(Fraction(bag_grams, 1000)),
+        "attributes": json.loads(attributes),
+        "price": price,
+        "minimum_bid": None,
+        "bids": bids,
+        "state": state,
+        "value": None if value is None else money_text(value),
+    }
+    if account is not None:
+        view |= {"you_won": winner == account, "you_sell": seller == account}
+    return view
+
+
+def money_text(value_minor: int | str) -> str:
+    """Stored minor units as decimal text of the currency."""
+    return decimal_text(Fraction(int(value_minor), MINOR_PER_MAJOR), 2)
+
+
+def _as_of(db: sqlite3.Connection) -> int:
+    return db.execute("SELECT seq FROM cursor").fetchone()[0]
+
+
+def _limit(limit: int) -> int:
+    return max(1, min(limit, PAGE_LIMIT_MAX))
+
+
+def _cursor(kind: str, *place: int) -> str:
+    text = f"{kind}:" + ":".join(map(str, place))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _place(kind: str, cursor: str | None, parts: int) -> tuple[int, ...] | None:
+    """The place that a cursor names, None without one. Raises BadCursor."""
+    if cursor is None:
+        return None
+    try:
+        text = base64.b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), b"-_", validate=True).decode(
+            "ascii"
+        )
+    except ValueError as error:
+        raise BadCursor("this cursor was not given out here") from error
+    found = _PLACE.fullmatch(text)
+    if not found or found[1] != kind:
+        raise BadCursor("this cursor belongs to another question")
+    place = tuple(int(part) for part in found[2][1:].split(":"))
+    if len(place) != parts or max(place) > PLACE_MAX:
+        raise BadCursor("this cursor belongs to another question")
+    return place
