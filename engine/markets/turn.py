@@ -68,7 +68,7 @@ class Turn:
         assert int(events["index"][0]) == self.index, "events of the hot state continue the command's own"
         if self.by_timer:
             events = events.copy()
-            events["flags"] |= EventFlag.BY_TIMER
+            events["flags"] |= np.uint16(EventFlag.BY_TIMER)
         self._flush()
         self._chunks.append(events)
         self.index += len(events)
