@@ -1,0 +1,274 @@
+"""Hot commands applied to the books: `apply` decides one row, `run` a whole batch.
+
+A row asks for room before it changes anything; a status other than DONE means: make room, call again with the same row.
+Only a full event buffer stops a row in the middle, and then meta.taker and meta.left say where it goes on.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.kernels.bits import prefetch
+from engine.kernels.compiled import kernel, rare, step
+from engine.kernels.constants import (
+    ACCEPTED,
+    BY_OWNER,
+    CANCEL,
+    CANCELLED,
+    CLIENT_ID_REUSED,
+    CLIENT_IDS_FULL,
+    COLD_FIRST,
+    DONE,
+    DUPLICATE,
+    FAR_FIRST,
+    FLAG_LAST,
+    LIVE,
+    MARKET,
+    NEED_CLIENT_IDS,
+    NEED_EVENTS,
+    NEED_FAR,
+    NEED_LEVELS,
+    NEED_SLOTS,
+    NEED_STREAMS,
+    NEED_WINDOW,
+    NEW,
+    PRICE_TICKS_MAX,
+    QTY_LOTS_MAX,
+    REF_DIGEST,
+    REF_STREAM,
+    REF_TEXT,
+    REJECTED,
+    REPLACE,
+    REPLACED,
+    SELL,
+    STALE_REF,
+    STREAMS_FULL,
+    UNPRICED,
+)
+from engine.kernels.events import emit, emit_of_order
+from engine.kernels.ids import attach_id, body_hash, close_id, find_id, find_stream, remember_id
+from engine.kernels.matching import arrive, end_order, withdraw
+from engine.kernels.slots import needs_slots, take_slot
+from engine.kernels.validate import malformed, refusal
+
+NOTHING = -1
+ZERO = np.uint64(0)
+# How far ahead of the row being applied its order, and then the order's neighbours, are fetched.
+AHEAD_ORDER = 12
+AHEAD_NEIGHBOURS = 6
+# Below this many open orders everything fits the cache and fetching ahead only costs.
+AHEAD_FROM_ORDERS = 60_000
+
+
+@rare
+def reject(s, events, r, reason, counter_order):
+    """REJECTED, echoing what the row says as far as it is in range."""
+    side, price, qty, order = 0, 0, 0, 0
+    if r.kind != CANCEL:
+        side = np.int64(r.side) if r.side <= SELL else 0
+        price = np.int64(r.price) if abs(np.int64(r.price)) <= PRICE_TICKS_MAX else 0
+        qty = np.int64(r.qty) if r.qty >= 1 and r.qty <= QTY_LOTS_MAX else 0
+    if (r.kind == CANCEL or r.kind == REPLACE) and r.order > 0:
+        order = np.int64(r.order)
+    emit(s, events, REJECTED, side, 0, reason, 0, r.instrument, price, r.account, 0, order, counter_order, qty, 0)
+
+
+@step
+def room(s, r):
+    """What must be made larger before a well-formed row can be decided, or DONE."""
+    m = s.meta[0]
+    if r.ref_form == REF_STREAM:
+        if 2 * m.streams >= len(s.stream_keys) and m.streams < m.streams_max:
+            return NEED_STREAMS
+    elif r.ref_form != 0 and m.ids == len(s.ids) and m.ids < m.ids_max:
+        return NEED_CLIENT_IDS
+    if r.kind == CANCEL:
+        return DONE
+    v = s.sides[2 * np.int64(r.instrument) + r.side]
+    if v.ticks == 0:
+        m.wanted = 2 * np.int64(r.instrument) + r.side
+        return NEED_WINDOW
+    if m.level_spare == NOTHING and m.levels_used >= len(s.levels):
+        return NEED_LEVELS
+    if v.far_count == v.far_capacity and m.far_used + max(FAR_FIRST, 2 * np.int64(v.far_capacity)) > len(s.far):
+        m.wanted = 2 * np.int64(v.far_capacity)
+        return NEED_FAR
+    if r.kind == NEW and needs_slots(s):
+        return NEED_SLOTS
+    return DONE
+
+
+@rare
+def recognise(s, events, r, extensions):
+    """Text id of a NEW or REPLACE: (True, entry) when it is new, (False, -1) when the row is answered."""
+    m = s.meta[0]
+    target_form, target_hi, target_lo = np.int64(0), ZERO, ZERO
+    if r.extension != 0:
+        x = extensions[np.int64(r.extension) - 1]
+        target_form, target_hi, target_lo = np.int64(x.target_form), x.target_hi, x.target_lo
+    said = body_hash(r, target_form, target_hi, target_lo)
+    account, form = np.int64(r.account), np.int64(r.ref_form)
+    entry = find_id(s, account, form, r.ref_hi, r.ref_lo)
+    if entry >= 0:
+        e = s.ids[entry]
+        if e.body_hash != said:
+            reject(s, events, r, CLIENT_ID_REUSED, 0)
+        else:
+            emit(s, events, DUPLICATE, 0, 0, e.reason, 0, r.instrument, 0, r.account, 0, e.order, e.seq, 0, 0)
+        return False, np.int64(NOTHING)
+    if m.ids >= m.ids_max:
+        reject(s, events, r, CLIENT_IDS_FULL, 0)
+        return False, np.int64(NOTHING)
+    return True, np.int64(remember_id(s, account, form, r.ref_hi, r.ref_lo, said, m.first_seq + m.row))
+
+
+@step
+def decide(s, r, extensions, has_bodies, events):
+    """One hot row, from its checks to its last event."""
+    m = s.meta[0]
+    reason = malformed(s, r, extensions, has_bodies)
+    if reason != 0:
+        reject(s, events, r, reason, 0)
+        return DONE
+    status = room(s, r)
+    if status != DONE:
+        return status
+
+    entry = np.int64(NOTHING)
+    if r.ref_form == REF_STREAM:
+        place, last = find_stream(s, r.account, r.ref_hi)
+        number = np.int64(r.ref_lo)
+        if number <= max(last, 0):
+            reject(s, events, r, STALE_REF, max(last, 0))
+            return DONE
+        if last < 0:
+            if m.streams >= m.streams_max:
+                reject(s, events, r, STREAMS_FULL, 0)
+                return DONE
+            m.streams += 1
+            s.stream_keys[place] = np.int64(r.account) << 32 | np.int64(r.ref_hi)
+        s.stream_last[place] = number
+    elif (r.ref_form == REF_TEXT or r.ref_form == REF_DIGEST) and r.kind != CANCEL:
+        is_new, entry = recognise(s, events, r, extensions)
+        if not is_new:
+            return DONE
+
+    reason, slot = refusal(s, r, extensions)
+    if reason != 0:
+        reject(s, events, r, reason, 0)
+        if entry >= 0:
+            s.ids[entry].reason = reason
+            close_id(s, entry)
+        return DONE
+    if r.kind == CANCEL:
+        emit_of_order(s, events, CANCELLED, slot, s.orders[slot].qty, BY_OWNER)
+        withdraw(s, slot)
+        end_order(s, slot)
+        return DONE
+
+    seq = m.first_seq + m.row
+    if r.kind == NEW:
+        slot = take_slot(s)
+        o, c = s.orders[slot], s.cold[slot]
+        o.account = r.account
+        o.instrument = r.instrument
+        o.side = r.side
+        o.flags = LIVE | UNPRICED if r.type == MARKET else LIVE
+        c.ref_hi = r.ref_hi
+        c.ref_lo = r.ref_lo
+        c.client_ids = NOTHING
+        c.type = r.type
+        c.ref_form = r.ref_form
+    else:
+        withdraw(s, slot)
+        o, c = s.orders[slot], s.cold[slot]
+    o.price = r.price
+    o.qty = r.qty
+    c.seq = seq
+    c.entered_qty = r.qty
+    c.tif = r.tif
+    emit_of_order(s, events, ACCEPTED if r.kind == NEW else REPLACED, slot, r.qty, 0)
+    if entry >= 0:
+        attach_id(s, entry, slot, np.int64(events[m.event_count - 1].order))
+    return arrive(s, events, slot, np.int64(r.qty), False)
+
+
+@step
+def apply(s, r, extensions, has_bodies, events):
+    """Apply one hot row, or go on with it. DONE: all its events are in the buffer, the last one flagged."""
+    m = s.meta[0]
+    if m.event_count + 2 > len(events):
+        return NEED_EVENTS
+    if m.taker == NOTHING:
+        status = decide(s, r, extensions, has_bodies, events)
+    else:
+        slot, left = m.taker, m.left
+        m.taker = NOTHING
+        status = arrive(s, events, slot, left, True)
+    if status == DONE:
+        events[m.event_count - 1].flags |= FLAG_LAST
+    return status
+
+
+@step
+def fetch_ahead(s, rows, i):
+    """Ask for the orders that the rows behind row i will touch: first the order, later its neighbours."""
+    m = s.meta[0]
+    if i + AHEAD_ORDER < len(rows):
+        slot = np.int64(rows[i + AHEAD_ORDER].order) & 0xFFFFFFFF
+        if slot < len(s.orders):
+            prefetch(s.orders, slot)
+    place = (m.ring_first + AHEAD_NEIGHBOURS) & (len(s.ring) - 1)
+    prefetch(s.orders, np.int64(s.ring[place]))
+    prefetch(s.cold, np.int64(s.ring[place]))
+    if i + AHEAD_NEIGHBOURS < len(rows):
+        slot = np.int64(rows[i + AHEAD_NEIGHBOURS].order) & 0xFFFFFFFF
+        if slot < len(s.orders):
+            fetch_neighbours(s, slot)
+
+
+@step
+def fetch_neighbours(s, slot):
+    """Ask for the orders beside an order. Only addresses in range are asked for, whatever the slot holds."""
+    o = s.orders[slot]
+    if o.next >= 0:
+        prefetch(s.orders, np.int64(o.next))
+    if o.prev >= 0:
+        prefetch(s.orders, np.int64(o.prev))
+
+
+@kernel
+def run(s, rows, extensions, has_bodies, first_seq, ts_ns, row, first_index, events):
+    """Apply hot rows from `row` to the first cold row, the end, or a lack of room.
+
+    s            State, changed
+    rows         in   COMMAND[n]
+    extensions   in   EXTENSION[m]
+    has_bodies   in   bool   some row of the record has a body
+    first_seq    in   int64  sequence of row 0
+    ts_ns        in   int64  venue time of the record
+    row          in   int64  first row to apply
+    first_index  in   int64  index of the first event of `row`, or of its next one after NEED_EVENTS
+    events       out  EVENT[>= 2]; meta.event_count of them are written
+    returns      status: DONE at a cold row or the end; otherwise make room and call again
+                 meta.row = first row not wholly applied, meta.event_index = index of its next event
+    """
+    m = s.meta[0]
+    m.first_seq = first_seq
+    m.ts_ns = ts_ns
+    m.event_count = 0
+    m.event_index = first_index
+    m.row = row
+    ahead = m.orders_open >= AHEAD_FROM_ORDERS
+    for i in range(row, len(rows)):
+        r = rows[i]
+        if r.kind >= COLD_FIRST:
+            break
+        if ahead:
+            fetch_ahead(s, rows, i)
+        status = apply(s, r, extensions, has_bodies, events)
+        if status != DONE:
+            return status
+        m.event_index = 0
+        m.row = i + 1
+    return DONE

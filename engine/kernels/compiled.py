@@ -1,0 +1,16 @@
+"""How kernels are compiled. Entry points are cached on disk; helpers become part of whatever calls them.
+
+Never parallel, never fast maths: a decision must not depend on threads or on rounding. `numpy` error model: the kernels
+never divide by zero, so that no check for it is needed.
+"""
+
+from __future__ import annotations
+
+from numba import njit
+
+# What Python calls.
+kernel = njit(nogil=True, cache=True, error_model="numpy")
+# A step on the hot path: inlined, because a call would hand over every array of the state.
+step = njit(nogil=True, forceinline=True, error_model="numpy")
+# A step that is rarely taken: the compiler may keep it out of the way.
+rare = njit(nogil=True, error_model="numpy")

@@ -1,0 +1,133 @@
+"""What readers ask of the books: levels, orders in priority order, the orders of one account, a text id's order."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.kernels.compiled import kernel, step
+from engine.kernels.constants import RANK_NONE
+from engine.kernels.ids import enter_id, find_id, forget_ids, rehash_streams
+from engine.kernels.levels import find_level, move_window, next_rank
+from engine.kernels.slots import order_id, slot_of
+
+NOTHING = -1
+
+
+@step
+def copy_order(s, slot, view):
+    """One ORDER_VIEW row."""
+    o, c = s.orders[slot], s.cold[slot]
+    view.order = order_id(s, slot)
+    view.seq = c.seq
+    view.qty = o.qty
+    view.entered_qty = c.entered_qty
+    view.account = o.account
+    view.instrument = o.instrument
+    view.price = o.price
+    view.side = o.side
+    view.type = c.type
+    view.tif = c.tif
+    view.ref_form = c.ref_form
+    view.ref_hi = c.ref_hi
+    view.ref_lo = c.ref_lo
+
+
+@kernel
+def levels_of(s, side, out):
+    """Priced levels of a side, best first, as LEVEL_VIEW rows into `out`. Returns how many were written."""
+    rank = np.int64(s.sides[side].best)
+    count = 0
+    while rank != RANK_NONE and count < len(out):
+        q = s.levels[find_level(s, side, rank)]
+        out[count].price = rank if side & 1 else -rank
+        out[count].qty = q.total
+        out[count].orders = q.count
+        count += 1
+        rank = next_rank(s, side, rank)
+    return count
+
+
+@kernel
+def orders_of_side(s, side, out):
+    """Orders of a side in priority order, unpriced first, as ORDER_VIEW rows. Returns how many were written."""
+    v = s.sides[side]
+    count = 0
+    if v.unpriced != NOTHING and s.levels[v.unpriced].count > 0:
+        slot = np.int64(s.levels[v.unpriced].head)
+        while slot != NOTHING and count < len(out):
+            copy_order(s, slot, out[count])
+            count += 1
+            slot = np.int64(s.orders[slot].next)
+    rank = np.int64(v.best)
+    while rank != RANK_NONE:
+        slot = np.int64(s.levels[find_level(s, side, rank)].head)
+        while slot != NOTHING and count < len(out):
+            copy_order(s, slot, out[count])
+            count += 1
+            slot = np.int64(s.orders[slot].next)
+        rank = next_rank(s, side, rank)
+    return count
+
+
+@kernel
+def orders_of_account(s, account, out):
+    """Open orders of an account by slot, as ORDER_VIEW rows. Returns how many there are; writes as many as fit."""
+    count = 0
+    for slot in range(s.meta[0].slots_fresh):
+        o = s.orders[slot]
+        if o.flags != 0 and o.account == account:
+            if count < len(out):
+                copy_order(s, slot, out[count])
+            count += 1
+    return count
+
+
+@kernel
+def order_at(s, order, out):
+    """The open order with this id into out[0]. Returns whether there is one."""
+    slot = slot_of(s, order)
+    if slot < 0:
+        return False
+    copy_order(s, slot, out[0])
+    return True
+
+
+@kernel
+def order_named(s, account, form, hi, lo):
+    """Id of the open order that a text id names, or 0."""
+    entry = find_id(s, account, form, hi, lo)
+    if entry < 0:
+        return 0
+    order = np.int64(s.ids[entry].order)
+    return order if slot_of(s, order) >= 0 else 0
+
+
+@kernel
+def sweep(s, now_ns):
+    """Forget text ids closed long enough before now_ns."""
+    forget_ids(s, now_ns)
+
+
+@kernel
+def reindex_ids(s):
+    """Enter every text id in use into an empty index. All entries below ids_fresh that are not free are in use."""
+    free = np.zeros(s.meta[0].ids_fresh, np.uint8)
+    entry = s.meta[0].ids_free
+    while entry != NOTHING:
+        free[entry] = 1
+        entry = np.int64(s.ids[entry].next)
+    for entry in range(len(free)):
+        if free[entry] == 0:
+            enter_id(s, entry)
+
+
+@kernel
+def reindex_streams(s, old_keys, old_last):
+    """Enter the streams of two old arrays into the larger, empty ones of the state."""
+    rehash_streams(old_keys, old_last, s)
+
+
+@kernel
+def relocate(s, side, rank0, ticks, level0, bits0):
+    """Give a side another window; see `move_window`."""
+    move_window(s, side, rank0, ticks, level0, bits0)
