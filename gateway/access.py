@@ -1,0 +1,37 @@
+"""Events as a reader may see them: the audience table of `engine/messages/audience.py` applied to rows.
+
+`command` and `index` name an event and belong to every private view; everything else is shown only where the table
+says so.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.messages.audience import AUDIENCE, Fields
+from engine.messages.rows import EVENT
+
+_NAMES = frozenset({"command", "index"})
+_WORDS = EVENT.itemsize // 8
+
+
+def _mask_of(fields: Fields) -> np.ndarray:
+    """u8[8]: all ones over the bytes of the named fields of an EVENT, zero elsewhere."""
+    shown = np.zeros(EVENT.itemsize, np.uint8)
+    for name in fields | _NAMES:
+        dtype, offset = EVENT.fields[name][:2]  # type: ignore[index]
+        shown[offset : offset + dtype.itemsize] = 0xFF
+    return shown.view(np.uint64)
+
+
+# By kind, what the account named in `account` may see; zero for kinds that are none.
+_ACCOUNT_MASK = np.zeros((256, _WORDS), np.uint64)
+for _kind, _audience in AUDIENCE.items():
+    if _audience.account:
+        _ACCOUNT_MASK[_kind] = _mask_of(_audience.account)
+
+
+def own_rows(events: np.ndarray) -> np.ndarray:
+    """EVENT[n] as the account that caused them sees them: a copy with every other field zeroed."""
+    shown = events.view(np.uint64).reshape(-1, _WORDS) & _ACCOUNT_MASK[events["kind"]]
+    return shown.reshape(-1).view(EVENT)

@@ -1,0 +1,123 @@
+"""The book feed: levels of each touched instrument, one conflated update a tick, absolute quantities.
+
+A level in an update replaces the reader's; quantity 0 removes it. A channel is (instrument, depth), and its readers
+rebuild exactly the best `depth` levels of each side. `seq` counts the ticks in which the instrument's book changed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from engine.codes import EventKind, Phase, Side, name_of
+from engine.limits import INSTRUMENTS_MAX
+from engine.machine import Machine
+from gateway.forms import Form
+from gateway.market_data.channel import Channel, Later, Name, View
+from gateway.market_data.views import Level, levels_of, levels_view
+
+DEPTHS = (10, 25, 100, 1_000)
+DEPTH_DEFAULT = 25
+_CHANGES = np.zeros(256, bool)  # kinds of events that alter a book or its phase
+_CHANGES[
+    [
+        EventKind.ACCEPTED,
+        EventKind.FILL,
+        EventKind.CANCELLED,
+        EventKind.REPLACED,
+        EventKind.PHASE,
+        EventKind.UNCROSSED,
+        EventKind.INSTRUMENT_LISTED,
+    ]
+] = True
+
+Sides = tuple[list[Level], list[Level]]
+
+
+class BookFeed:
+    """`take` after each record, `tick` now and then."""
+
+    def __init__(self, machine: Machine, first_seq: int, later: Later) -> None:
+        self.machine, self.first_seq, self._later = machine, first_seq, later
+        self.dirty = np.zeros(INSTRUMENTS_MAX + 1, bool)  # changed since the last tick
+        self._versions: dict[int, int] = {}
+        self._channels: dict[int, dict[int, Channel]] = {}  # by instrument and depth
+        self._told: dict[Name, Sides] = {}  # what a channel's readers have
+
+    def take(self, events: np.ndarray, kinds: np.ndarray) -> None:
+        self.dirty[events["instrument"][_CHANGES[kinds]]] = True
+
+    def tick(self) -> list[int]:
+        """Publish what changed; returns the instruments that did."""
+        touched = np.flatnonzero(self.dirty).tolist()
+        self.dirty[touched] = False
+        for instrument in touched:
+            self._versions[instrument] = self.version(instrument) + 1
+            for channel in self._channels.get(instrument, {}).values():
+                if channel.readers:
+                    self._publish(channel)
+        return touched
+
+    def version(self, instrument: int) -> int:
+        return self._versions.get(instrument, self.first_seq)
+
+    def channel(self, instrument: int, depth: int) -> Channel:
+        """The channel of one depth, ready for another reader."""
+        channels = self._channels.setdefault(instrument, {})
+        channel = channels.get(depth)
+        if channel is None:
+            name = Name("book", instrument, depth)
+            symbol = self.machine.venue.instruments[instrument].symbol
+            channel = channels[depth] = Channel(
+                name, symbol, self.version(instrument), lambda: self._snapshot(name), conflated=True, later=self._later
+            )
+        if not channel.readers:
+            channel.restart(self.version(instrument))
+            self._told[channel.name] = self.sides(instrument, depth)
+        return channel
+
+    def sides(self, instrument: int, depth: int) -> Sides:
+        """Best `depth` levels of each side, as the engine has them now."""
+        hot = self.machine.hot
+        return (
+            levels_of(hot.depth(instrument, Side.BUY, depth)),
+            levels_of(hot.depth(instrument, Side.SELL, depth)),
+        )
+
+    def view(self, form: Form, instrument: int, sides: Sides) -> dict[str, Any]:
+        listing = self.machine.venue.instruments[instrument]
+        return {
+            "phase": name_of(Phase, self.machine.hot.phase(instrument)),
+            "bids": levels_view(form, listing, sides[0]),
+            "asks": levels_view(form, listing, sides[1]),
+        }
+
+    def _snapshot(self, name: Name) -> tuple[View, int]:
+        sides = self._told[name]
+        return lambda form: self.view(form, name.instrument, sides), self.machine.ts_ns
+
+    def _publish(self, channel: Channel) -> None:
+        instrument, depth = channel.name.instrument, channel.name.depth
+        new = self.sides(instrument, depth)
+        old = self._told[channel.name]
+        self._told[channel.name] = new
+        changed = (changes(old[0], new[0]), changes(old[1], new[1]))
+        phase = name_of(Phase, self.machine.hot.phase(instrument))
+        listing = self.machine.venue.instruments[instrument]
+
+        def view(form: Form) -> dict[str, Any]:
+            return {
+                "phase": phase,
+                "bids": levels_view(form, listing, changed[0]),
+                "asks": levels_view(form, listing, changed[1]),
+            }
+
+        channel.publish(view, self.machine.ts_ns, self.version(instrument))
+
+
+def changes(old: list[Level], new: list[Level]) -> list[Level]:
+    """Levels that turn `old` into `new`: those that differ, and quantity 0 for those that are gone."""
+    before, after = {level[0]: level for level in old}, {level[0] for level in new}
+    changed = [level for level in new if before.get(level[0]) != level]
+    return changed + [(price, 0, 0) for price in before if price not in after]

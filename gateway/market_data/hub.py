@@ -1,0 +1,88 @@
+"""All feeds behind one door: the hub takes each record's events once, and hands out channels.
+
+record, events -> fold into each feed | every tick: conflated messages to whoever reads
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from engine.log.record import Record
+from engine.machine import Machine
+from gateway.market_data.auction import AuctionFeed
+from gateway.market_data.book import DEPTH_DEFAULT, DEPTHS, BookFeed
+from gateway.market_data.channel import Channel, Later
+from gateway.market_data.moves import Moves
+from gateway.market_data.private import PrivateFeeds
+from gateway.market_data.sales import SalesFeed
+from gateway.market_data.status import StatusFeed
+from gateway.market_data.trades import TradesFeed
+from gateway.problems import Problem
+
+PUBLIC = ("book", "trades", "auction", "status", "sales")
+PRIVATE = ("executions", "accounts", "own_bids")
+OF_INSTRUMENT = frozenset({"book", "trades", "auction"})
+
+
+class Hub:
+    """started_ns numbers the channels: they begin at its milliseconds, above anything an earlier run can have told."""
+
+    def __init__(self, machine: Machine, started_ns: int, later: Later, curve_seconds: float) -> None:
+        first_seq = started_ns // 10**6
+        self.machine = machine
+        self.moves = Moves(machine.venue)
+        self.book = BookFeed(machine, first_seq, later)
+        self.trades = TradesFeed(machine, first_seq, later)
+        self.auction = AuctionFeed(machine, self.moves, first_seq, later, round(curve_seconds * 1e9))
+        self.sales = SalesFeed(machine, first_seq, later)
+        self.status = StatusFeed(machine, self.moves, first_seq, later)
+        self.private = PrivateFeeds(machine, first_seq, later)
+
+    def replayed(self, record: Record, events: np.ndarray) -> None:
+        """A record of the log before this start: only what is counted over the whole log."""
+        if len(events):
+            self.trades.take(events, events["kind"], record.ts_ns)
+
+    def take(self, record: Record, events: np.ndarray) -> None:
+        """A record that was just applied. Before anything of the next one."""
+        if not len(events):
+            return
+        kinds = events["kind"]
+        self.moves.take(kinds)
+        self.book.take(events, kinds)
+        self.trades.take(events, kinds, record.ts_ns)
+        self.sales.take(events, kinds)
+        self.status.take(events, kinds)
+        self.private.take(record, events)
+
+    def tick(self) -> None:
+        self.auction.mark(self.book.tick())
+        self.trades.tick()
+        self.sales.tick()
+        self.private.tick()
+
+    def channel(self, channel: str, symbol: str | None, account: int | None, depth: int | None = None) -> Channel:
+        """The channel that a subscription names; `account` is the reader's own, None without a key.
+
+        Raises Problem: channel_unknown, instrument_unknown, invalid_field, missing_key.
+        """
+        if channel in PRIVATE:
+            if account is None:
+                raise Problem("missing_key", "This channel needs a key: send auth first.", pointer="/channel")
+            return getattr(self.private.of(account), channel)
+        if channel not in PUBLIC:
+            names = ", ".join(PUBLIC + PRIVATE)
+            raise Problem("channel_unknown", f"The channels are {names}.", pointer="/channel")
+        if channel not in OF_INSTRUMENT:
+            return self.status.channel if channel == "status" else self.sales.channel
+        listing = self.machine.venue.instrument(symbol or "")
+        if listing is None:
+            raise Problem("instrument_unknown", "There is no such instrument.", pointer="/instrument")
+        if channel == "book":
+            if depth is not None and depth not in DEPTHS:
+                raise Problem("invalid_field", f"The depths are {', '.join(map(str, DEPTHS))}.", pointer="/depth")
+            return self.book.channel(listing.instrument, depth or DEPTH_DEFAULT)
+        feeds: dict[str, Any] = {"trades": self.trades, "auction": self.auction}
+        return feeds[channel].channel(listing.instrument)

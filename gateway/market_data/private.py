@@ -1,0 +1,323 @@
+"""Private feeds of one account: executions (its orders), own_bids (its maxima in sales) and accounts (its summary).
+
+A fold runs only for accounts that someone reads or lately read; it begins from the engine's open orders, so that the
+snapshot and what follows it agree. Executions and own bids miss nothing: a reader who cannot keep up is closed and
+comes back with its last `seq`.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from engine.codes import EventFlag, EventKind, OrderType, Reason, RefForm, Side, TimeInForce, name_of
+from engine.log.record import Record
+from engine.machine import Machine
+from engine.markets.sale_views import account_view
+from engine.messages.audience import AUDIENCE
+from engine.messages.refs import exact_text
+from gateway.forms import Form, scale_of
+from gateway.market_data.channel import Channel, Later, Name, View
+
+IDLE_ACCOUNTS_MAX = 1_000  # folds kept without a reader, so that one who comes back finds the ring
+_BID_KINDS = frozenset({EventKind.BID_ACCEPTED, EventKind.LOT_LEADER, EventKind.LOT_OUTBID, EventKind.LOT_SOLD})
+_ORDER_KINDS_END = EventKind.TIMER
+assert all("price" not in AUDIENCE[kind].operator for kind in (EventKind.BID_ACCEPTED, EventKind.BID_LATE))
+
+
+@dataclass(slots=True)
+class OpenOrder:
+    """One open order of a followed account. Quantities in lots, counted from its entry or last replace."""
+
+    order: int
+    client_order_id: str | None
+    instrument: int
+    side: int
+    type: int
+    tif: int
+    price: int
+    qty: int
+    open: int
+
+    def view(self, form: Form, machine: Machine) -> dict[str, Any]:
+        listing = machine.venue.instruments[self.instrument]
+        priced = self.type != OrderType.MARKET
+        return {
+            "order_id": form.order_id(self.order),
+            "client_order_id": self.client_order_id,
+            "instrument": listing.symbol,
+            "side": name_of(Side, self.side),
+            "type": name_of(OrderType, self.type),
+            "price": form.price(self.price, scale_of(listing.tick_size)) if priced else None,
+            "quantity": form.qty(self.qty),
+            "filled_quantity": form.qty(self.qty - self.open),
+            "open_quantity": form.qty(self.open),
+            "time_in_force": name_of(TimeInForce, self.tif),
+            "state": "open" if self.open == self.qty else "partial",
+        }
+
+
+def client_order_id(form: int, hi: int, lo: int, text: str | None) -> str | None:
+    """A client id as answers show it: the text, "stream/number" for the packed form, None without one."""
+    if form == RefForm.STREAM:
+        return f"{hi & 0xFFFFFFFF}/{lo}"
+    if form == RefForm.TEXT:
+        return exact_text(hi, lo)
+    return text if form == RefForm.DIGEST else None
+
+
+def open_order_of(machine: Machine, row: np.void) -> OpenOrder:
+    """From a row of ORDER_VIEW."""
+    form, order = int(row["ref_form"]), int(row["order"])
+    text = machine.hot.text_of(order) if form == RefForm.DIGEST else None
+    return OpenOrder(
+        order,
+        client_order_id(form, int(row["ref_hi"]), int(row["ref_lo"]), text),
+        int(row["instrument"]),
+        int(row["side"]),
+        int(row["type"]),
+        int(row["tif"]),
+        int(row["price"]),
+        int(row["entered_qty"]),
+        int(row["qty"]),
+    )
+
+
+class Follow:
+    """What the venue tells one account."""
+
+    def __init__(self, machine: Machine, account: int, first_seq: int, later: Later) -> None:
+        self.machine, self.account = machine, account
+        rows = machine.hot.orders_of(account)
+        self.orders = {int(row["order"]): open_order_of(machine, row) for row in rows}
+        self.executions = Channel(
+            Name("executions", account=account), "", first_seq, self._orders, conflated=False, later=later
+        )
+        self.own_bids = Channel(
+            Name("own_bids", account=account), "", first_seq, self._bids, conflated=False, later=later
+        )
+        self.accounts = Channel(
+            Name("accounts", account=account), "", first_seq, self._summary, conflated=True, later=later
+        )
+        self.changed = False
+
+    @property
+    def read(self) -> bool:
+        return bool(self.executions.readers or self.own_bids.readers or self.accounts.readers)
+
+    def take(self, event: np.void, record: Record) -> None:
+        """One event in which the account is a party."""
+        kind = EventKind(int(event["kind"]))
+        if kind in _BID_KINDS:
+            self._take_bid(event, record)
+        elif kind < _ORDER_KINDS_END:
+            self._take_order(kind, event, record)
+
+    def tick(self) -> None:
+        if self.changed and self.accounts.readers:
+            view, ts_ns = self._summary()
+            self.accounts.publish(view, ts_ns)
+        self.changed = False
+
+    # Orders
+
+    def _take_order(self, kind: EventKind, event: np.void, record: Record) -> None:
+        self.changed = True
+        if kind == EventKind.FILL:
+            # An account that trades with itself has both ends.
+            if event["account"] == self.account:
+                self._fill(int(event["order"]), None, event, record, maker=False)
+            if event["counter_account"] == self.account:
+                self._fill(int(event["counter_order"]), int(event["leaves"]), event, record, maker=True)
+        elif kind == EventKind.ACCEPTED:
+            order = self._entered(event, record)
+            self._tell("accepted", order, event, record)
+        elif kind == EventKind.REPLACED:
+            order = self._known(int(event["order"]))
+            order.price, order.qty, order.open = int(event["price"]), int(event["qty"]), int(event["qty"])
+            row = record.batch.rows[int(event["command"])]
+            order.tif = int(row["tif"])
+            self._tell("replaced", order, event, record)
+        elif kind == EventKind.CANCELLED:
+            order = self._known(int(event["order"]))
+            order.open -= int(event["qty"])
+            self._tell("cancelled", order, event, record, reason=name_of(Reason, int(event["reason"])))
+            self.orders.pop(order.order, None)
+        elif kind == EventKind.REJECTED:
+            self._tell_rejected(event, record)
+
+    def _fill(self, number: int, leaves: int | None, event: np.void, record: Record, *, maker: bool) -> None:
+        order = self._known(number)
+        qty = int(event["qty"])
+        order.open = order.open - qty if leaves is None else leaves
+        call = bool(int(event["flags"]) & EventFlag.AUCTION)
+        scale = scale_of(self.machine.venue.instruments[order.instrument].tick_size)
+        price, name = int(event["price"]), _name(event, record)
+        role = "call" if call else "maker" if maker else "taker"
+
+        def fill(form: Form) -> dict[str, Any]:
+            return {"fill_id": name, "price": form.price(price, scale), "quantity": form.qty(qty), "role": role}
+
+        self._tell("partial" if order.open else "filled", order, event, record, fill=fill)
+        if not order.open:
+            self.orders.pop(number, None)
+
+    def _entered(self, event: np.void, record: Record) -> OpenOrder:
+        command = int(event["command"])
+        row = record.batch.rows[command]
+        order = OpenOrder(
+            int(event["order"]),
+            client_order_id(int(row["ref_form"]), int(row["ref_hi"]), int(row["ref_lo"]), text_of(record, command)),
+            int(event["instrument"]),
+            int(event["side"]),
+            int(row["type"]),
+            int(row["tif"]),
+            int(event["price"]),
+            int(event["qty"]),
+            int(event["qty"]),
+        )
+        self.orders[order.order] = order
+        return order
+
+    def _known(self, number: int) -> OpenOrder:
+        order = self.orders.get(number)
+        assert order is not None, f"order {number} of account {self.account} was entered before it changed"
+        return order
+
+    def _tell(self, what: str, order: OpenOrder, event: np.void, record: Record, **more: Any) -> None:
+        before, machine = OpenOrder(*(getattr(order, name) for name in OpenOrder.__slots__)), self.machine
+        name = _name(event, record)
+        fill = more.pop("fill", None)
+
+        def view(form: Form) -> dict[str, Any]:
+            message = {"event": what, "event_id": name} | before.view(form, machine) | more
+            if not before.open:
+                message["state"] = "cancelled" if what == "cancelled" else "filled"
+            return message if fill is None else message | {"fill": fill(form)}
+
+        self.executions.publish(view, record.ts_ns)
+
+    def _tell_rejected(self, event: np.void, record: Record) -> None:
+        command = int(event["command"])
+        row = record.batch.rows[command]
+        text = client_order_id(int(row["ref_form"]), int(row["ref_hi"]), int(row["ref_lo"]), text_of(record, command))
+        listing = self.machine.venue.instruments.get(int(event["instrument"]))
+        code, order, name = name_of(Reason, int(event["reason"])), int(event["order"]), _name(event, record)
+
+        def view(form: Form) -> dict[str, Any]:
+            return {
+                "event": "rejected",
+                "event_id": name,
+                "order_id": form.order_id(order) if order else None,
+                "client_order_id": text,
+                "instrument": listing.symbol if listing else None,
+                "code": code,
+            }
+
+        self.executions.publish(view, record.ts_ns)
+
+    def _orders(self) -> tuple[View, int]:
+        machine = self.machine
+        orders = [self.orders[number] for number in sorted(self.orders)]
+
+        def view(form: Form) -> dict[str, Any]:
+            return {"orders": [order.view(form, machine) for order in orders]}
+
+        return view, machine.ts_ns
+
+    # Bids
+
+    def _take_bid(self, event: np.void, record: Record) -> None:
+        sale, lot = int(event["order"]), int(event["instrument"])
+        bid = self._bid(sale, lot)
+        if bid is not None and self.own_bids.readers:
+            self.own_bids.publish(lambda form: bid, record.ts_ns)
+
+    def _bid(self, sale: int, lot: int) -> dict[str, Any] | None:
+        """The account's own place in one lot, None when it never bid on it."""
+        seen = account_view(self.machine.venue.sales[sale], self.account).lots[lot - 1]
+        if not seen.your_maximum:
+            return None
+        return {
+            "sale": sale,
+            "lot": lot,
+            "maximum": seen.your_maximum,
+            "leading": bool(seen.you_lead),
+            "won": bool(seen.you_won),
+            "price": seen.price,
+        }
+
+    def _bids(self) -> tuple[View, int]:
+        sales = self.machine.venue.sales
+        bids = [
+            self._bid(number, lot)
+            for number in sorted(sales)
+            for lot, state in enumerate(sales[number].lots, 1)
+            if self.account in state.maxima
+        ]
+        return lambda form: {"bids": bids}, self.machine.ts_ns
+
+    # Summary
+
+    def _summary(self) -> tuple[View, int]:
+        account, orders = self.machine.venue.accounts[self.account], len(self.orders)
+        summary = {"account": account.account, "label": account.label, "kind": account.kind, "open_orders": orders}
+        return lambda form: summary, self.machine.ts_ns
+
+
+class PrivateFeeds:
+    """`take` after each record, `tick` now and then."""
+
+    def __init__(self, machine: Machine, first_seq: int, later: Later) -> None:
+        self.machine, self.first_seq, self._later = machine, first_seq, later
+        self._follows: OrderedDict[int, Follow] = OrderedDict()
+        self._followed = np.zeros(0, np.uint32)
+
+    def of(self, account: int) -> Follow:
+        """The account's feeds, followed from now on."""
+        follow = self._follows.get(account)
+        if follow is None:
+            self._forget_idle()
+            follow = self._follows[account] = Follow(self.machine, account, self.first_seq, self._later)
+            self._followed = np.array(sorted(self._follows), np.uint32)
+        self._follows.move_to_end(account)
+        return follow
+
+    def take(self, record: Record, events: np.ndarray) -> None:
+        if not len(self._followed):
+            return
+        accounts, counters = events["account"], events["counter_account"]
+        mine = np.isin(accounts, self._followed) | np.isin(counters, self._followed)
+        for at in np.flatnonzero(mine).tolist():
+            event = events[at]
+            for account in {int(event["account"]), int(event["counter_account"])}:
+                follow = self._follows.get(account)
+                if follow is not None:
+                    follow.take(event, record)
+
+    def tick(self) -> None:
+        for follow in self._follows.values():
+            follow.tick()
+
+    def _forget_idle(self) -> None:
+        idle = [account for account, follow in self._follows.items() if not follow.read]
+        for account in idle[: max(0, len(idle) + 1 - IDLE_ACCOUNTS_MAX)]:
+            del self._follows[account]
+
+
+def text_of(record: Record, command: int) -> str | None:
+    """The long text id that stands in a record's blob as the body of one of its rows; None when there is none."""
+    lengths = record.batch.rows["body_length"]
+    length = int(lengths[command])
+    if not length or record.batch.rows["ref_form"][command] != RefForm.DIGEST:
+        return None
+    start = int(lengths[:command].sum(dtype=np.int64))
+    return record.batch.blob[start : start + length].decode("ascii")
+
+
+def _name(event: np.void, record: Record) -> str:
+    """(seq, index): names the event for ever."""
+    return f"{record.first_seq + int(event['command'])}-{int(event['index'])}"

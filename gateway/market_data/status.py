@@ -1,0 +1,41 @@
+"""The status feed: the phase of every instrument and its next calendar moves, told as soon as one changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from engine.codes import EventKind
+from engine.machine import Machine
+from gateway.forms import Form
+from gateway.market_data.channel import Channel, Later, Name, View
+from gateway.market_data.moves import Moves
+from gateway.market_data.views import status_view
+
+_KINDS = np.zeros(256, bool)
+_KINDS[[EventKind.PHASE, EventKind.SCHEDULED, EventKind.INSTRUMENT_LISTED]] = True
+
+
+class StatusFeed:
+    def __init__(self, machine: Machine, moves: Moves, first_seq: int, later: Later) -> None:
+        self.machine, self.moves = machine, moves
+        self.channel = Channel(Name("status"), "", first_seq, self._snapshot, conflated=True, later=later)
+
+    def take(self, events: np.ndarray, kinds: np.ndarray) -> None:
+        changed = _KINDS[kinds]
+        if self.channel.readers and changed.any():
+            view = self._view(sorted(set(events["instrument"][changed].tolist())))
+            self.channel.publish(view, self.machine.ts_ns)
+
+    def _snapshot(self) -> tuple[View, int]:
+        return self._view(sorted(self.machine.venue.instruments)), self.machine.ts_ns
+
+    def _view(self, instruments: list[int]) -> View:
+        venue, hot = self.machine.venue, self.machine.hot
+        seen = [(venue.instruments[i].symbol, hot.phase(i), list(self.moves.of(i))) for i in instruments]
+
+        def view(form: Form) -> dict[str, Any]:
+            return {"instruments": [status_view(form, *status) for status in seen]}
+
+        return view

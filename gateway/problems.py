@@ -1,0 +1,234 @@
+"""What a refusal looks like: RFC 9457 problems with stable codes, the same over REST and WebSocket.
+
+A code is either the lower-case name of an engine `Reason` or one of the gateway's own in `GATEWAY_STATUS`. Each has one
+HTTP status; a reason that blames one field of a request also has the pointer of that field.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from engine.codes import Reason, name_of
+
+# Codes that the gateway itself gives, and their HTTP status.
+GATEWAY_STATUS: dict[str, int] = {
+    # form
+    "malformed": 400,
+    "invalid_field": 422,
+    "missing_field": 422,
+    "unknown_field": 422,
+    "off_tick": 422,
+    "off_lot": 422,
+    "id_invalid": 422,
+    "idempotency_key_missing": 400,
+    "idempotency_key_reused": 422,
+    "encoding_refused": 415,
+    "media_type_unsupported": 415,
+    "not_acceptable": 406,
+    # who
+    "missing_key": 401,
+    "unknown_key": 401,
+    "key_expired": 401,
+    "not_permitted": 403,
+    "auth_required": 401,
+    # where
+    "not_found": 404,
+    "method_not_allowed": 405,
+    "account_unknown": 404,
+    "key_unknown": 404,
+    "channel_unknown": 422,
+    "op_unknown": 422,
+    # how much
+    "too_large": 413,
+    "too_many_connections": 429,
+    "too_many_subscriptions": 429,
+    "too_many_in_flight": 429,
+    "rate_limited": 429,
+    # when
+    "busy": 503,
+    "not_ready": 503,
+    "behind": 503,
+    "storage_failed": 503,
+    "slow_consumer": 503,
+    "internal": 500,
+}
+
+_NOT_FOUND = {Reason.ORDER_UNKNOWN, Reason.SALE_UNKNOWN, Reason.LOT_UNKNOWN}
+_CONFLICT = {
+    Reason.PHASE_FORBIDS,
+    Reason.STALE_REF,
+    Reason.CLIENT_ID_REUSED,
+    Reason.ALREADY_EXISTS,
+    Reason.PHASE_MOVE_ILLEGAL,
+    Reason.SALE_CLOSED,
+    Reason.BID_LATE,
+    Reason.INSTRUMENT_MISMATCH,
+}
+_FORBIDDEN = {Reason.NOT_OWNER, Reason.NOT_PERMITTED, Reason.ACCOUNT_UNKNOWN, Reason.SELF_BID}
+_FULL = {Reason.ORDERS_FULL, Reason.STREAMS_FULL, Reason.CLIENT_IDS_FULL}
+
+# The field of a request that a reason blames.
+POINTER: dict[Reason, str] = {
+    Reason.SIDE_INVALID: "/side",
+    Reason.TYPE_INVALID: "/type",
+    Reason.TYPE_UNSUPPORTED: "/type",
+    Reason.TIF_INVALID: "/time_in_force",
+    Reason.TIF_UNSUPPORTED: "/time_in_force",
+    Reason.TIF_IN_CALL: "/time_in_force",
+    Reason.REF_INVALID: "/client_order_id",
+    Reason.CLIENT_ID_REUSED: "/client_order_id",
+    Reason.INSTRUMENT_UNKNOWN: "/instrument",
+    Reason.INSTRUMENT_MISMATCH: "/instrument",
+    Reason.PHASE_FORBIDS: "/instrument",
+    Reason.QTY_RANGE: "/quantity",
+    Reason.NOTIONAL_RANGE: "/quantity",
+    Reason.SIDE_TOTAL_RANGE: "/quantity",
+    Reason.PRICE_RANGE: "/price",
+    Reason.PRICE_NOT_ALLOWED: "/price",
+    Reason.PRICE_BAND: "/price",
+    Reason.ORDER_UNKNOWN: "/order_id",
+    Reason.NOT_OWNER: "/order_id",
+    Reason.PHASE_MOVE_ILLEGAL: "/phase",
+    Reason.SALE_UNKNOWN: "/sale",
+    Reason.LOT_UNKNOWN: "/lot",
+    Reason.BID_LOW: "/maximum",
+    Reason.BID_INCREMENT: "/maximum",
+    Reason.MAXIMUM_BELOW_PRICE: "/maximum",
+    Reason.SELF_BID: "/lot",
+}
+
+_DETAIL: dict[Reason, str] = {
+    Reason.PHASE_FORBIDS: "The instrument's present phase does not allow this.",
+    Reason.QTY_RANGE: "The quantity must be from 1 to the most that the instrument takes.",
+    Reason.PRICE_RANGE: "The price is out of bounds.",
+    Reason.PRICE_NOT_ALLOWED: "A market order has no price.",
+    Reason.PRICE_BAND: "The price is outside the range of the instrument.",
+    Reason.NOTIONAL_RANGE: "Price times quantity is more than the venue can hold.",
+    Reason.TIF_IN_CALL: "ioc and fok are not accepted while orders are collected for a call.",
+    Reason.STALE_REF: "The number is not above the last one taken on this stream.",
+    Reason.CLIENT_ID_REUSED: "This client id was used with another content.",
+    Reason.ORDER_UNKNOWN: "There is no open order by this name.",
+    Reason.NOT_OWNER: "The order belongs to another account.",
+    Reason.INSTRUMENT_MISMATCH: "The order is in another instrument.",
+    Reason.INSTRUMENT_UNKNOWN: "There is no such instrument.",
+    Reason.SALE_UNKNOWN: "There is no such sale.",
+    Reason.LOT_UNKNOWN: "There is no such lot in this sale.",
+    Reason.SALE_CLOSED: "The sale takes no more bids on this lot.",
+    Reason.BID_LATE: "The bid came at or after the end of the clock.",
+    Reason.BID_LOW: "The maximum is below the least that would lead.",
+    Reason.BID_INCREMENT: "The maximum is not a whole number of increments above the opening price.",
+    Reason.MAXIMUM_BELOW_PRICE: "A leader's maximum cannot go below the price of the lot.",
+    Reason.SELF_BID: "A seller does not bid on its own lot.",
+    Reason.PHASE_MOVE_ILLEGAL: "The instrument cannot move to this phase from the one it is in.",
+}
+
+
+def status_of(reason: int) -> int:
+    """HTTP status of an engine reason."""
+    if reason in _NOT_FOUND:
+        return 404
+    if reason in _CONFLICT:
+        return 409
+    if reason in _FORBIDDEN:
+        return 403
+    return 503 if reason in _FULL else 422
+
+
+class Problem(Exception):
+    """A refusal on its way out. `extra` members stand beside the RFC's own."""
+
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        pointer: str | None = None,
+        status: int | None = None,
+        headers: dict[str, str] | None = None,
+        **extra: Any,
+    ) -> None:
+        super().__init__(detail)
+        self.code, self.detail, self.pointer = code, detail, pointer
+        self.status = GATEWAY_STATUS.get(code, 422) if status is None else status
+        self.headers = headers or {}
+        self.extra = extra
+
+    def under(self, prefix: str) -> Problem:
+        """The same problem, its pointer below `prefix` (an order inside a batch)."""
+        if self.pointer is not None:
+            self.pointer = prefix + self.pointer
+        return self
+
+    def body(self, trace_id: str | None = None) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "type": f"urn:qhatu:problem:{self.code}",
+            "title": self.code.replace("_", " ").capitalize(),
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+        }
+        if self.pointer is not None:
+            body["errors"] = [{"pointer": self.pointer, "code": self.code, "detail": self.detail}]
+        if trace_id is not None:
+            body["trace_id"] = trace_id
+        return body | self.extra
+
+
+def of_reason(reason: int, **extra: Any) -> Problem:
+    """The problem that tells of an engine reject."""
+    code = name_of(Reason, reason)
+    try:
+        known = Reason(reason)
+    except ValueError:
+        return Problem(code, "The engine refused the command.", status=422, **extra)
+    detail = _DETAIL.get(known, f"The engine refused the command: {code.replace('_', ' ')}.")
+    return Problem(code, detail, pointer=POINTER.get(known), status=status_of(reason), **extra)
+
+
+def busy(retry_after_ms: int = 50, **extra: Any) -> Problem:
+    """The inbox is full: the message was refused whole and changed nothing."""
+    return Problem(
+        "busy",
+        "The venue has more to do than it can hold; nothing of this was taken.",
+        headers={"Retry-After": "1"},
+        retry_after_ms=retry_after_ms,
+        **extra,
+    )
+
+
+def storage_failed() -> Problem:
+    """The outcome is unknown: the command may or may not be in the log."""
+    return Problem(
+        "storage_failed",
+        "The outcome is unknown. Ask again with the same id: it takes effect at most once.",
+        retry_same_id=True,
+    )
+
+
+_AT = re.compile(r" - at `([^`]*)`$")
+_FIELD = re.compile(r"field `([^`]*)`")
+_STEP = re.compile(r"\.([A-Za-z_][A-Za-z0-9_]*)|\[(\d+)\]|\[\.\.\.\]")
+
+
+def of_validation(error: Exception, root: str = "") -> Problem:
+    """A msgspec refusal as a problem: `malformed` for bytes that do not parse, else the field that does not fit."""
+    text = str(error)
+    if isinstance(error, RecursionError):
+        return Problem("malformed", "The document is nested too deeply.")
+    if not isinstance(error, msgspec.ValidationError):
+        return Problem("malformed", f"The message does not parse: {text[:200]}")
+    path = ""
+    if found := _AT.search(text):
+        path = "".join(f"/{name or number or '-'}" for name, number in _STEP.findall(found[1]))
+        text = text[: found.start()]
+    code = "invalid_field"
+    if "unknown field" in text:
+        code = "unknown_field"
+    elif "missing required field" in text:
+        code = "missing_field"
+    if code != "invalid_field" and (field := _FIELD.search(text)):
+        path += f"/{field[1]}"
+    return Problem(code, text[:200] + ".", pointer=root + path)

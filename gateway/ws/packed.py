@@ -1,0 +1,164 @@
+"""The packed path: whole COMMAND rows in, whole EVENT rows out, without a Python object for each order.
+
+    {"op":"rows","rows":<bin of COMMAND rows>} -> {"op":"rows","first":n,"seq":<bin of u8>,"events":<bin of EVENT rows>}
+
+Rows are counted per connection from 0 as they are sent, refused frames included; an event's `command` is that ordinal,
+and `seq` holds the sequence of each row that this answer covers, from `first` on. The venue overwrites `account` and
+`connection`; a row whose ref is no stream number loses its form, so that the engine refuses it (ref_invalid).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from struct import Struct
+from typing import Protocol
+
+import msgspec
+import numpy as np
+
+from engine.codes import EventFlag, RefForm
+from engine.limits import ROW_BYTES, WS_PACKED_ROWS_MAX
+from engine.log.record import Record
+from engine.messages.rows import COMMAND
+from gateway.access import own_rows
+from gateway.market_data.frames import framed
+from gateway.problems import Problem
+
+# The canonical bytes before the rows: {"op":"rows","rows":bin8 or bin16...
+PREFIX = b"\x82\xa2op\xa4rows\xa4rows"
+_SINGLE = PREFIX + b"\xc4\x40"
+SINGLE_BYTES = len(_SINGLE) + ROW_BYTES
+_BIN16 = b"\xc5"
+_REF_FORM_AT, _PARTIES_AT, _PRICE_AT = COMMAND.fields["ref_form"][1], COMMAND.fields["account"][1], 20  # type: ignore[index]
+_NO_FORM = b"\xff"
+_parties = Struct("<II").pack
+_encode = msgspec.msgpack.Encoder().encode
+EVENTS_PER_FRAME_MAX = 8_000
+assert COMMAND.fields["connection"][1] == _PARTIES_AT + 4 and COMMAND.fields["price"][1] == _PRICE_AT  # type: ignore[index]
+
+
+class PackedReader(Protocol):
+    """A connection that sent rows."""
+
+    ordinals: Ordinals
+
+    def send(self, frame: bytes) -> None: ...
+
+
+class Ordinals:
+    """Which of a connection's rows still wait for their answer: runs of [first, count], usually one."""
+
+    __slots__ = ("runs", "sent")
+
+    def __init__(self) -> None:
+        self.sent = 0  # rows seen, taken or not
+        self.runs: deque[list[int]] = deque()
+
+    def taken(self, n: int) -> None:
+        runs, first = self.runs, self.sent
+        if runs and runs[-1][0] + runs[-1][1] == first:
+            runs[-1][1] += n
+        else:
+            runs.append([first, n])
+        self.sent = first + n
+
+    def refused(self, n: int) -> None:
+        self.sent += n
+
+    def answered(self, n: int) -> np.ndarray:
+        """Ordinals of the next `n` rows that were taken, as u4[n]."""
+        run = self.runs[0]
+        if run[1] > n:
+            first = run[0]
+            run[0], run[1] = first + n, run[1] - n
+            return np.arange(first, first + n, dtype=np.uint32)
+        self.runs.popleft()
+        whole = np.arange(run[0], run[0] + run[1], dtype=np.uint32)
+        return whole if run[1] == n else np.concatenate([whole, self.answered(n - run[1])])
+
+
+def rows_of_frame(data: bytes) -> bytes | None:
+    """The rows of a frame in canonical form, None for any other message."""
+    if not data.startswith(PREFIX):
+        return None
+    if len(data) == SINGLE_BYTES and data.startswith(_SINGLE):
+        return data[len(_SINGLE) :]
+    at = len(PREFIX)
+    if data[at : at + 1] == _BIN16 and int.from_bytes(data[at + 1 : at + 3], "big") == len(data) - at - 3:
+        return data[at + 3 :]
+    return None
+
+
+def owned_rows(raw: bytes, parties: bytes) -> bytes | bytearray:
+    """The rows with the sender's account and connection in them. Raises Problem: malformed, too_large.
+
+    parties  u4 account, u4 connection
+    """
+    if len(raw) == ROW_BYTES:
+        if raw[_REF_FORM_AT] != RefForm.STREAM:
+            raw = raw[:_REF_FORM_AT] + _NO_FORM + raw[_REF_FORM_AT + 1 :]
+        return raw[:_PARTIES_AT] + parties + raw[_PRICE_AT:]
+    count, rest = divmod(len(raw), ROW_BYTES)
+    if rest or not count:
+        detail = f"{len(raw)} bytes are not one or more rows of {ROW_BYTES}."
+        raise Problem("malformed", detail, pointer="/rows", rows=0)
+    if count > WS_PACKED_ROWS_MAX:
+        raise Problem("too_large", f"A frame takes at most {WS_PACKED_ROWS_MAX} rows.", pointer="/rows", rows=count)
+    owned = bytearray(raw)
+    rows = np.frombuffer(owned, COMMAND)
+    rows["account"], rows["connection"] = int.from_bytes(parties[:4], "little"), int.from_bytes(parties[4:], "little")
+    forms = rows["ref_form"]
+    if (forms != RefForm.STREAM).any():
+        forms[forms != RefForm.STREAM] = _NO_FORM[0]
+    return owned
+
+
+def parties_of(account: int, connection: int) -> bytes:
+    return _parties(account, connection)
+
+
+def answer_rows(readers: Mapping[int, PackedReader], record: Record, events: np.ndarray) -> None:
+    """One frame to each connection that has rows in the record, with the events of those rows alone."""
+    rows = record.batch.rows
+    senders = rows["connection"]
+    if not len(rows) or not senders.any():
+        return
+    by_sender = np.argsort(senders, kind="stable")
+    sorted_senders = senders[by_sender]
+    starts = np.flatnonzero(np.r_[True, sorted_senders[1:] != sorted_senders[:-1]]).tolist()
+    ends = [*starts[1:], len(rows)]
+    ordinals = np.zeros(len(rows), np.uint32)
+    groups: list[tuple[int, np.ndarray, np.ndarray]] = []
+    for start, end in zip(starts, ends, strict=True):
+        sender = int(sorted_senders[start])
+        reader = readers.get(sender)
+        if sender and reader is not None:
+            own = by_sender[start:end]
+            ordinals[own] = mine = reader.ordinals.answered(end - start)
+            groups.append((sender, own, mine))
+    if not groups:
+        return
+    by_timer = (events["flags"] & EventFlag.BY_TIMER) != 0
+    if by_timer.any():
+        events = events[~by_timer]
+    commands = events["command"]
+    event_senders = senders[commands]
+    order = np.argsort(event_senders, kind="stable")
+    shown = own_rows(events)[order]
+    shown["command"] = ordinals[commands[order]]
+    sorted_events = event_senders[order]
+    edges = np.searchsorted(sorted_events, np.array([group[0] for group in groups], sorted_events.dtype))
+    for (sender, own, mine), start in zip(groups, edges.tolist(), strict=True):
+        end = int(np.searchsorted(sorted_events, sender, side="right"))
+        seqs = (own + record.first_seq).astype("<u8")
+        _send(readers[sender], mine, seqs, shown[start:end])
+
+
+def _send(reader: PackedReader, ordinals: np.ndarray, seqs: np.ndarray, events: np.ndarray) -> None:
+    """Answer some rows; a sweep with very many fills is told in several frames, the first of which has the `seq`."""
+    first = int(ordinals[0])
+    for at in range(0, len(events), EVENTS_PER_FRAME_MAX):
+        part = events[at : at + EVENTS_PER_FRAME_MAX]
+        message = {"op": "rows", "first": first, "seq": seqs.tobytes() if not at else b"", "events": part.tobytes()}
+        reader.send(framed(_encode(message), text=False))

@@ -1,0 +1,401 @@
+"""One WebSocket connection: who it is, what it reads, what it may still be owed.
+
+Messages are handled as they come, without a task each; whatever is written goes out as whole frames, and a reader that
+does not read is left out of conflated feeds, later closed (4008). Nothing that happens to one connection reaches another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from aiohttp import WSMsgType, web
+
+from engine.codes import Role
+from engine.limits import WS_PUBLIC_FRAME_BYTES_MAX, WS_QUEUE_BYTES_MAX, WS_QUEUE_MESSAGES_MAX, WS_SUBSCRIPTIONS_MAX
+from gateway.auth import Caller, caller_of, demand, still_valid
+from gateway.forms import JSON, PACK, Form
+from gateway.front import Front
+from gateway.market_data.channel import Channel, Name
+from gateway.market_data.frames import Frame, close_frame, framed
+from gateway.order_entry import Entry, batch_of, own_events
+from gateway.problems import Problem, busy, storage_failed
+from gateway.rates import Buckets
+from gateway.sequencer import Busy, Outcome
+from gateway.ws import messages
+from gateway.ws.packed import Ordinals, owned_rows, parties_of, rows_of_frame
+
+CLOSE_AUTH_REQUIRED, CLOSE_FORBIDDEN, CLOSE_SLOW = 4001, 4003, 4008
+CLOSE_TOO_BIG, CLOSE_RESTART = 1009, 1012
+CLOSE_SECONDS = 2.0  # for a closing frame to leave, then the socket is dropped
+KEY_CHECK_SECONDS = 1.0  # how long a revoked key may still be used on a standing connection
+
+
+class Session:
+    """The gateway's side of one socket, after the handshake."""
+
+    def __init__(self, front: Front, socket: web.WebSocketResponse, transport: asyncio.Transport, form: Form) -> None:
+        self.front, self.socket, self.transport, self.form = front, socket, transport, form
+        self.loop = asyncio.get_running_loop()
+        self.caller: Caller | None = None
+        self.subscriptions: dict[Name, Channel] = {}
+        self.behind: dict[Channel, None] = {}  # conflated channels that owe this reader a snapshot
+        self.behind_since = 0.0
+        self.in_flight = 0  # requests that wait for their answer
+        self.ordinals = Ordinals()
+        self.closing = False
+        self._turn = -1
+        self._parties = b""
+        self._buckets: Buckets | None = None
+        self._key_checked = 0.0
+        self.number = front.admit(self)
+        self._deadline = self.loop.call_later(front.settings.auth_seconds_max, self._idle)
+
+    # Reading
+
+    async def run(self) -> None:
+        """Take messages until either side closes."""
+        receive = self.socket.receive
+        try:
+            while not self.closing:
+                message = await receive()
+                kind = message.type
+                if kind is WSMsgType.BINARY:
+                    self.take(message.data, text=False)
+                elif kind is WSMsgType.TEXT:
+                    self.take(message.data, text=True)
+                else:  # closed, closing or broken
+                    break
+        finally:
+            self._deadline.cancel()
+            for channel in self.subscriptions.values():
+                channel.end(self)
+            self.front.dismiss(self)
+
+    def take(self, data: Any, *, text: bool) -> None:
+        """One whole message. A bad one gets an error frame; nothing raises out of here."""
+        try:
+            if self.caller is None and len(data) > WS_PUBLIC_FRAME_BYTES_MAX:
+                self.close(CLOSE_TOO_BIG, "too_large")
+                return
+            if not text and self.form is PACK:
+                rows = rows_of_frame(data)
+                if rows is not None:
+                    self._rows(rows)
+                    return
+            self.front.metrics.messages.inc()
+            if text is not self.form.text:
+                raise Problem("malformed", "This protocol has " + ("text" if self.form.text else "binary") + " frames.")
+            self._dispatch(messages.decode(data, text=text))
+        except Problem as problem:
+            self.refuse(problem)
+        except Exception:
+            self.front.fault("session")
+            self.refuse(Problem("internal", "The venue made a mistake; it is logged."))
+
+    def _dispatch(self, message: Any) -> None:
+        try:
+            _HANDLERS[type(message)](self, message)
+        except Problem as problem:
+            problem.extra.setdefault("id", message.id)
+            raise
+
+    # Writing
+
+    def send(self, frame: bytes) -> None:
+        """Write one frame, unless the reader has let too much pile up: then it is closed."""
+        if self.closing:
+            return
+        turn = self.front.turn
+        if turn != self._turn:
+            self._turn = turn
+            if self._backlog() > WS_QUEUE_BYTES_MAX:
+                self.close(CLOSE_SLOW, "slow_consumer")
+                return
+        self._write(frame)
+
+    def say(self, view: dict[str, Any]) -> None:
+        self.send(framed(self.form.encode(view), text=self.form.text))
+
+    def refuse(self, problem: Problem, op: str = "error") -> None:
+        self.front.metrics.problems.labels(problem.code).inc()
+        body = problem.body()
+        body.pop("id", None)
+        self.say({"op": op, "id": problem.extra.get("id")} | body)
+
+    def feed(self, channel: Channel, frame: Frame) -> None:
+        """A message of a channel."""
+        if self.closing:
+            return
+        if channel.conflated and (self.behind or self._backlog() > self.front.settings.conflate_bytes):
+            if not self.behind:
+                self.behind_since = self.loop.time()
+                self.front.behind.add(self)
+            self.behind[channel] = None
+            return
+        self.send(frame.of(self.form))
+
+    def catch_up(self) -> None:
+        """Give the snapshots that are owed once the backlog is gone; close a reader that stays behind."""
+        if not self.closing and self._backlog() > self.front.settings.conflate_bytes // 4:
+            if self.loop.time() - self.behind_since > self.front.settings.slow_consumer_seconds:
+                self.close(CLOSE_SLOW, "slow_consumer")
+            return
+        self.front.behind.discard(self)
+        owed, self.behind = list(self.behind), {}
+        for channel in owed:
+            if self in channel.readers:
+                channel.begin(self)
+
+    def close(self, code: int, why: str) -> None:
+        """Say why and hang up, without waiting for a reader that may never read."""
+        if self.closing:
+            return
+        if code == CLOSE_SLOW:
+            self.front.metrics.slow_consumers.inc()
+        self._write(close_frame(code, why))
+        self.closing = True
+        self.front.behind.discard(self)
+        for channel in self.subscriptions.values():
+            channel.end(self)
+        if not self.transport.is_closing():
+            self.transport.close()
+            self.loop.call_later(CLOSE_SECONDS, self.transport.abort)
+
+    def _write(self, frame: bytes) -> None:
+        try:
+            if not self.transport.is_closing():
+                self.transport.write(frame)
+        except Exception:  # uvloop raises on a transport that closed meanwhile
+            self.closing = True
+
+    def _backlog(self) -> int:
+        try:
+            return self.transport.get_write_buffer_size()
+        except Exception:
+            return 0
+
+    def _idle(self) -> None:
+        """Neither a key nor a subscription after the time for it."""
+        if self.caller is None and not self.subscriptions:
+            self.close(CLOSE_AUTH_REQUIRED, "auth_required")
+
+    # Who
+
+    def _demand(self, role: Role) -> Caller:
+        caller = self._valid_caller()
+        if caller is None:
+            raise Problem("auth_required", "Send auth first.")
+        return demand(caller, role)
+
+    def _valid_caller(self) -> Caller | None:
+        """The caller, whose key is looked up again now and then: revocation reaches standing connections."""
+        caller, now = self.caller, self.loop.time()
+        if caller is not None and now - self._key_checked > KEY_CHECK_SECONDS:
+            self._key_checked = now
+            if not still_valid(caller, self.front.machine.venue.keys, self.front.env.now_ns()):
+                self.close(CLOSE_AUTH_REQUIRED, "unknown_key")
+                raise Problem("unknown_key", "The key was revoked or has expired.")
+        return caller
+
+    def check_key(self) -> None:
+        """Close the connection when its key has gone; readers of private feeds send nothing by which to notice."""
+        try:
+            self._valid_caller()
+        except Problem:
+            return
+
+    def _auth(self, message: messages.Auth) -> None:
+        caller = caller_of(message.token, self.front.machine.venue.keys, self.front.env.now_ns())
+        if self.caller is not None:
+            raise Problem("not_permitted", "This connection has a key already.")
+        self.front.admit_key(caller)
+        self.caller, self._key_checked = caller, self.loop.time()
+        self._parties = parties_of(caller.account, self.number)
+        self._buckets = self.front.limiter.of(caller.key_hash)
+        self.say({"op": "ok", "id": message.id, "account": caller.account, "roles": caller.role_names})
+
+    def _ping(self, message: messages.Ping) -> None:
+        self.say({"op": "pong", "id": message.id, "ts_gateway": self.form.time(self.front.env.now_ns())})
+
+    # Feeds
+
+    def _channel(self, message: Any) -> Channel:
+        caller = self._valid_caller()
+        account = caller.account if caller is not None and caller.may(Role.READ) else None
+        return self.front.hub.channel(message.channel, message.instrument, account, message.depth)
+
+    def _subscribe(self, message: messages.Subscribe) -> None:
+        channel = self._channel(message)
+        if channel.name not in self.subscriptions and len(self.subscriptions) >= WS_SUBSCRIPTIONS_MAX:
+            raise Problem("too_many_subscriptions", f"A connection has at most {WS_SUBSCRIPTIONS_MAX} subscriptions.")
+        self.subscriptions[channel.name] = channel
+        self.say(
+            {"op": "ok", "id": message.id, "channel": message.channel, "instrument": channel.label}
+            | ({"depth": channel.name.depth} if channel.name.depth else {})
+        )
+        channel.begin(self)
+
+    def _unsubscribe(self, message: messages.Unsubscribe) -> None:
+        name = self._channel(message).name
+        channel = self.subscriptions.pop(name, None)
+        if channel is not None:
+            channel.end(self)
+        self.say({"op": "ok", "id": message.id, "channel": message.channel, "instrument": message.instrument or ""})
+
+    def _resync(self, message: messages.Resync) -> None:
+        channel = self._channel(message)
+        if channel.name not in self.subscriptions:
+            raise Problem("channel_unknown", "Subscribe first.", pointer="/channel")
+        self.say({"op": "ok", "id": message.id, "channel": message.channel, "instrument": channel.label})
+        channel.resync(self, message.from_seq)
+
+    # Orders
+
+    def _take_tokens(self, kind: str, n: int) -> None:
+        assert self.caller is not None
+        self.front.limiter.take(self.caller.key_hash, kind, n)
+
+    def _order(self, message: messages.Order) -> None:
+        caller = self._demand(Role.TRADE)
+        self._take_tokens("orders", 1)
+        self._submit(message.id, "order", self.front.desk.new(caller.account, message))
+
+    def _replace(self, message: messages.Replace) -> None:
+        caller = self._demand(Role.TRADE)
+        self._take_tokens("orders", 1)
+        self._submit(message.id, "replace", self.front.desk.replace(caller.account, int(message.order_id), message))
+
+    def _cancel(self, message: messages.Cancel) -> None:
+        caller, desk = self._demand(Role.TRADE), self.front.desk
+        self._take_tokens("cancels", 1)
+        if message.order_id is not None:
+            entry = desk.cancel(caller.account, int(message.order_id))
+        elif message.client_order_id is not None:
+            entry = desk.cancel_by_text(caller.account, message.client_order_id, message.instrument)
+        else:
+            raise Problem("missing_field", "Name the order by order_id or client_order_id.", pointer="/order_id")
+        self._submit(message.id, "cancel", entry)
+
+    def _orders(self, message: messages.OrdersMessage) -> None:
+        caller, desk = self._demand(Role.TRADE), self.front.desk
+        self._take_tokens("orders", len(message.orders))
+        entries = []
+        for k, request in enumerate(message.orders):
+            try:
+                entries.append(desk.new(caller.account, request))
+            except Problem as problem:
+                raise problem.under(f"/orders/{k}") from None
+
+        def reply(outcome: Outcome) -> None:
+            self.in_flight -= 1
+            if outcome.status != "applied":
+                self._refuse_as(storage_failed(), message.id)
+                return
+            results = [self._result(entry, k, outcome) for k, entry in enumerate(entries)]
+            self.say({"op": "orders", "id": message.id, "results": results})
+
+        self._send_batch(entries, reply)
+
+    def _submit(self, request_id: Any, op: str, entry: Entry) -> None:
+        def reply(outcome: Outcome) -> None:
+            self.in_flight -= 1
+            try:
+                if outcome.status != "applied":
+                    raise storage_failed()
+                events, seq = own_events(outcome.events), outcome.first_seq + outcome.row0
+                view = self.front.desk.answer(self.form, entry, events, seq, outcome.ts_ns)
+                self.say({"op": op, "id": request_id} | view)
+            except Problem as problem:
+                self._refuse_as(problem, request_id)
+
+        self._send_batch([entry], reply)
+
+    def _send_batch(self, entries: list[Entry], reply: Any) -> None:
+        self._room_in_flight()
+        self.front.submit(batch_of(entries), reply)
+        self.in_flight += 1
+
+    def _room_in_flight(self) -> None:
+        if self.in_flight >= WS_QUEUE_MESSAGES_MAX:
+            raise Problem("too_many_in_flight", f"At most {WS_QUEUE_MESSAGES_MAX} requests may wait for an answer.")
+
+    def _result(self, entry: Entry, k: int, outcome: Outcome) -> dict[str, Any]:
+        events, row = own_events(outcome.events), outcome.row0 + k
+        own = events[events["command"] == row]
+        try:
+            return self.front.desk.answer(self.form, entry, own, outcome.first_seq + row, outcome.ts_ns)
+        except Problem as problem:
+            return problem.body() | {"status": "rejected", "client_order_id": entry.client_order_id}
+
+    def _refuse_as(self, problem: Problem, request_id: Any) -> None:
+        problem.extra["id"] = request_id
+        self.refuse(problem)
+
+    def _bid(self, message: messages.BidMessage) -> None:
+        caller, desk = self._demand(Role.TRADE), self.front.desk
+        self._take_tokens("orders", 1)
+        self._room_in_flight()
+        batch = desk.bid(caller.account, message.sale, message.lot, message.maximum, message.client_bid_id)
+
+        def reply(outcome: Outcome) -> None:
+            self.in_flight -= 1
+            try:
+                if outcome.status != "applied":
+                    raise storage_failed()
+                events, seq = own_events(outcome.events), outcome.first_seq + outcome.row0
+                view = desk.bid_answer(caller.account, message.sale, message.lot, message.maximum, events, seq)
+                self.say({"op": "bid", "id": message.id} | view | {"ts_engine": self.form.time(outcome.ts_ns)})
+            except Problem as problem:
+                self._refuse_as(problem, message.id)
+
+        self.front.submit(batch, reply)
+        self.in_flight += 1
+
+    # Packed rows
+
+    def _rows_message(self, message: messages.Rows) -> None:
+        self._rows(message.rows)
+
+    def _rows(self, raw: bytes) -> None:
+        count, ordinals = len(raw) // 64, self.ordinals
+        first = ordinals.sent
+        try:
+            self._demand(Role.TRADE)
+            assert self._buckets is not None
+            if not self._buckets.orders.take(self.loop.time(), count):
+                raise Problem("rate_limited", "Too many orders.", retry_after_ms=100)
+            owned = owned_rows(raw, self._parties)
+            front = self.front
+            if not front.ready or front.sequencer is None:
+                raise Problem("not_ready", "The venue takes no orders now.")
+            try:
+                front.sequencer.submit_rows(owned)
+            except Busy:
+                raise busy() from None
+            ordinals.taken(count)
+            front.metrics.packed_rows.inc(count)
+        except Problem as problem:
+            ordinals.refused(count)
+            problem.extra |= {"rows": count, "first": first}
+            raise
+
+
+_HANDLERS: dict[type, Any] = {
+    messages.Auth: Session._auth,
+    messages.Ping: Session._ping,
+    messages.Subscribe: Session._subscribe,
+    messages.Unsubscribe: Session._unsubscribe,
+    messages.Resync: Session._resync,
+    messages.Order: Session._order,
+    messages.OrderPacked: Session._order,
+    messages.OrdersMessage: Session._orders,
+    messages.OrdersPacked: Session._orders,
+    messages.Cancel: Session._cancel,
+    messages.CancelPacked: Session._cancel,
+    messages.Replace: Session._replace,
+    messages.ReplacePacked: Session._replace,
+    messages.BidMessage: Session._bid,
+    messages.Rows: Session._rows_message,
+}
+FORM_OF_PROTOCOL: dict[str | None, Form] = {None: JSON, "qhatu.json.v1": JSON, "qhatu.msgpack.v1": PACK}
