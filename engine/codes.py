@@ -114,7 +114,7 @@ class EventKind(IntEnum):
 
     # Helmsman sale: instrument = auction lot number in the sale (1..n, 0 = the whole sale), order = sale id
     SALE_OPENED = 64  # qty = lots, leaves = clock length ns
-    BID_ACCEPTED = 65  # party: account = bidder, price = own maximum, qty = bid number
+    BID_ACCEPTED = 65  # party: account = bidder, price = own maximum, qty = bids on the lot (as LOT_PRICE counts)
     BID_LATE = 66  # party: reject of a bid at or after the due time
     LOT_PRICE = 67  # public: price = current price, qty = bids on the lot
     LOT_LEADER = 68  # party: account leads the lot at price

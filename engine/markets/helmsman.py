@@ -65,17 +65,17 @@ def bid(turn: Turn, body: bodies.Bid) -> Reason:
     lot = sale.lots[body.lot - 1]
     before = (lot.price, lot.leader)
     _take_maximum(lot, turn.account, body.maximum, sale.terms)
-    lot.entries += 1
+    moved = (lot.price, lot.leader) != before
+    lot.bids += moved
     turn.emit(
         EventKind.BID_ACCEPTED,
         instrument=body.lot,
         order=body.sale,
         account=turn.account,
         price=body.maximum,
-        qty=lot.entries,
+        qty=lot.bids,
     )
-    if (lot.price, lot.leader) != before:
-        lot.bids += 1
+    if moved:
         _tell_lot(turn, sale, body.lot, leader_before=before[1])
         if all(other.price is not None or other.passed_in for other in sale.lots):
             _start_clock(turn, sale)

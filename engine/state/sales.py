@@ -23,7 +23,6 @@ class LotState(Struct):
     maximum: int = 0  # secret: the leader's
     runner_up: int | None = None  # secret: highest maximum that does not lead
     bids: int = 0  # bids that moved a price or a leader, the only ones that may be counted in public
-    entries: int = 0  # every accepted bid, for its owner's answer
     passed_in: bool = False
     maxima: dict[int, int] = field(default_factory=dict)  # secret: account -> its last accepted maximum
 
