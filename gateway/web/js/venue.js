@@ -1,0 +1,305 @@
+/** Between the page and the venue: what is read, what is subscribed, what is sent, and the key it is done with. */
+
+import { Api, Problem, clientId } from "./api.js";
+import { Feed } from "./feed.js";
+
+const KEY_SLOT = "qhatu.key";
+const CLOCK_SAMPLES = 3;
+const CLOCK_EVERY_MS = 60_000;
+const WATCHED_MAX = 40; // instruments whose prices the list follows; the venue allows 100 subscriptions a connection
+const CALLS_SHOWN = 12;
+const FILLS_READ = 50;
+
+export class Venue {
+  constructor(state, notify) {
+    this.state = state;
+    this.notify = notify;
+    this.api = new Api(sessionStorage.getItem(KEY_SLOT));
+    this.ends = []; // of the selected instrument's subscriptions
+    this.watched = new Map();
+    this.feed = new Feed({
+      onState: (link) => this.#linkChanged(link),
+      onOpen: () => this.#reread(),
+    });
+  }
+
+  async start() {
+    if (!(await this.useKeyOfAddress())) {
+      if (this.api.key) await this.useKey(this.api.key, { quiet: true });
+      else this.feed.start(null);
+    }
+    this.feed.subscribe("status", null, (message) => this.#status(message));
+    this.feed.subscribe("sales", null, (message) => this.#sales(message));
+    setInterval(() => this.setClock().catch(() => {}), CLOCK_EVERY_MS);
+  }
+
+  /** Try a key; keep it for this tab when the venue knows it. Raises Problem when it does not. */
+  async useKey(key, { quiet = false } = {}) {
+    const trial = new Api(key);
+    let account;
+    try {
+      account = await trial.get("accounts/me");
+    } catch (problem) {
+      if (problem.code === "unreachable") {
+        this.api = trial; // not the key's fault: try again when the venue is back
+        sessionStorage.setItem(KEY_SLOT, key);
+        this.feed.start(key);
+        return;
+      }
+      if (!quiet) throw problem;
+      sessionStorage.removeItem(KEY_SLOT);
+      this.api = new Api(null);
+      this.state.signOut();
+      this.notify("bad", "key.unknown");
+      this.feed.start(null);
+      return;
+    }
+    this.api = trial;
+    sessionStorage.setItem(KEY_SLOT, key);
+    this.state.signOut();
+    this.#setAccount(account);
+    this.feed.start(key);
+  }
+
+  /** Use the key of a link such as /#key=qk_...; false when the address has none. */
+  async useKeyOfAddress() {
+    const key = keyFromAddress();
+    if (key) await this.useKey(key, { quiet: true });
+    return Boolean(key);
+  }
+
+  forgetKey() {
+    sessionStorage.removeItem(KEY_SLOT);
+    this.api = new Api(null);
+    this.endPrivate?.();
+    this.endPrivate = null;
+    this.state.signOut();
+    this.feed.start(null);
+  }
+
+  /** Median-free and simple: of a few round trips the shortest tells the clock best. */
+  async setClock() {
+    let best = Infinity;
+    for (let i = 0; i < CLOCK_SAMPLES; i += 1) {
+      const sent = Date.now();
+      const { now } = await this.api.get("time");
+      const trip = Date.now() - sent;
+      if (trip < best) {
+        best = trip;
+        this.state.offsetMs = Date.parse(now) - (sent + trip / 2);
+      }
+    }
+    this.state.changed("clock");
+  }
+
+  /** Show another instrument: its book, trades, calls; the old one's feeds end. */
+  select(symbol) {
+    const { state } = this;
+    if (!state.instruments.has(symbol)) return;
+    for (const end of this.ends) end();
+    this.ends = [];
+    Object.assign(state, { selected: symbol, book: null, trades: null, calls: null });
+    state.changed("selected", "book", "trades", "auction", "calls");
+    const mine = (take) => (message) => state.selected === symbol && take(message);
+    this.ends.push(this.feed.subscribe("book", symbol, mine((message) => {
+      if (message.type === "snapshot") state.bookSnapshot(message);
+      else state.bookUpdate(message);
+    })));
+    this.#unwatch(symbol);
+    this.#watch(symbol);
+    this.readCalls();
+  }
+
+  /** Last trade and indication of every instrument in the list (the first WATCHED_MAX, and the selected one). */
+  #watch(symbol) {
+    if (this.watched.has(symbol)) return;
+    const ends = [
+      this.feed.subscribe("trades", symbol, (message) => {
+        this.state.addTrades(symbol, newestFirst(message.trades), message.type === "snapshot");
+      }),
+      this.feed.subscribe("auction", symbol, (message) => this.state.setIndication(symbol, message)),
+    ];
+    this.watched.set(symbol, ends);
+  }
+
+  #unwatch(symbol) {
+    for (const end of this.watched.get(symbol) ?? []) end();
+    this.watched.delete(symbol);
+  }
+
+  async readCalls() {
+    const symbol = this.state.selected;
+    if (!symbol) return;
+    try {
+      const answer = await this.api.get(`auctions?instrument=${encodeURIComponent(symbol)}&limit=${CALLS_SHOWN}`);
+      if (this.state.selected !== symbol) return;
+      this.state.calls = answer.auctions;
+      this.state.changed("calls");
+    } catch (problem) {
+      if (!(problem instanceof Problem)) throw problem;
+    }
+  }
+
+  candles(symbol, interval) {
+    return this.api.get(`instruments/${encodeURIComponent(symbol)}/candles?interval=${interval}`);
+  }
+
+  // what a key may do -------------------------------------------------------------------------------------------------
+
+  /** The order request with its own number: sending the same object again asks for the same order's first answer. */
+  newOrder(fields) {
+    return { ...fields, client_order_id: clientId() };
+  }
+
+  placeOrder(order) {
+    return this.api.post("orders", order);
+  }
+
+  cancelOrder(order) {
+    return this.api.delete(`orders/${encodeURIComponent(order.order_id)}`);
+  }
+
+  bid(sale, lot, maximum) {
+    return this.api.post(`sales/${sale}/bids`, { lot, maximum, client_bid_id: clientId() });
+  }
+
+  movePhase(symbol, phase) {
+    return this.api.post(`instruments/${encodeURIComponent(symbol)}/phase`, { phase });
+  }
+
+  uncross(symbol, phase) {
+    return this.api.post(`instruments/${encodeURIComponent(symbol)}/uncross`, { phase });
+  }
+
+  endSale(sale, why) {
+    return this.api.post(`sales/${sale}/end`, { why });
+  }
+
+  // what arrives ------------------------------------------------------------------------------------------------------
+
+  #linkChanged(link) {
+    this.state.link = { state: link, retryAt: this.feed.retryAt };
+    this.state.changed("link");
+    if (link === "refused") {
+      this.notify("bad", "key.unknown");
+      this.forgetKey();
+    }
+  }
+
+  /** After every (re)connection: what the feeds do not bring. */
+  async #reread() {
+    try {
+      await this.setClock();
+      const { instruments } = await this.api.get("instruments");
+      this.state.setInstruments(instruments);
+      if (this.api.key && !this.state.account) this.#setAccount(await this.api.get("accounts/me"));
+      if (this.state.account) await this.#readOwn();
+      this.#follow(instruments);
+      await this.#readSales();
+    } catch (problem) {
+      if (!(problem instanceof Problem)) throw problem;
+    }
+  }
+
+  #follow(instruments) {
+    for (const { symbol } of instruments.slice(0, WATCHED_MAX)) this.#watch(symbol);
+    const wanted = symbolFromAddress();
+    const { selected } = this.state;
+    if (!selected || !this.state.instruments.has(selected)) {
+      this.select(this.state.instruments.has(wanted) ? wanted : instruments[0]?.symbol);
+    } else this.readCalls();
+  }
+
+  async #readSales() {
+    const { sales } = await this.api.get("sales");
+    for (const sale of sales) if (sale.lots) this.state.setSale(sale);
+    this.state.changed("sales");
+  }
+
+  #setAccount(account) {
+    this.state.account = account;
+    this.state.changed("account");
+    this.endPrivate?.();
+    if (!account.roles.includes("trade")) {
+      this.endPrivate = null;
+      return;
+    }
+    const ends = [
+      this.feed.subscribe("executions", null, (message) => this.#execution(message)),
+      this.feed.subscribe("own_bids", null, (message) => this.#ownBid(message)),
+    ];
+    this.endPrivate = () => ends.forEach((end) => end());
+  }
+
+  async #readOwn() {
+    const [orders, fills] = await Promise.all([this.api.get("orders"), this.api.get(`fills?limit=${FILLS_READ}`)]);
+    this.state.setOrders(orders.orders);
+    this.state.fills = fills.fills;
+    this.state.changed("fills");
+  }
+
+  #status({ instruments, type }) {
+    this.state.setPhases(instruments);
+    if (type === "update" && instruments.some(({ instrument }) => !this.state.instruments.has(instrument))) this.#reread();
+    if (instruments.some(({ instrument }) => instrument === this.state.selected)) this.#callsSoon();
+  }
+
+  /** A call that has just cleared reaches the history a moment later. */
+  #callsSoon() {
+    clearTimeout(this.callsTimer);
+    this.callsTimer = setTimeout(() => this.readCalls(), 700);
+  }
+
+  #sales(message) {
+    for (const sale of message.sales ?? [message]) if (sale.lots) this.state.setSale(sale);
+    this.state.changed("sales");
+  }
+
+  #execution(message) {
+    for (const event of message.events ?? [message]) this.#orderEvent(event);
+  }
+
+  #orderEvent(event) {
+    const { orders } = this.state;
+    if (event.fill) this.state.addFill({ ts_engine: event.ts_engine, ...event, ...event.fill });
+    if (event.event === "accepted" || event.event === "replaced" || event.event === "partial") {
+      orders.set(event.order_id, { ...orders.get(event.order_id), ...event });
+    } else if (event.event === "filled" || event.event === "cancelled") orders.delete(event.order_id);
+    this.state.changed("orders");
+  }
+
+  #ownBid({ sale, lot, maximum, leading, type }) {
+    if (sale === undefined) return;
+    const before = this.state.ownBid(sale, lot);
+    this.state.setOwnBid(sale, lot, { ...(maximum == null ? {} : { maximum }), leading });
+    if (type === "update" && before?.leading && !leading) {
+      const price = this.state.sales.get(sale)?.lots.find((one) => one.lot === lot)?.price;
+      this.notify("bad", "sale.outbid.notice", { lot, price: price ?? "" });
+    }
+  }
+}
+
+function newestFirst(trades) {
+  if (trades.length < 2) return trades;
+  const number = (trade) => Number(trade.trade_id);
+  return number(trades[0]) >= number(trades.at(-1)) ? trades : [...trades].reverse();
+}
+
+/** The key of a link such as /#key=qk_...; it is taken out of the address at once, so that it is not shared by accident. */
+function keyFromAddress() {
+  const found = /^#key=([^&]+)/.exec(location.hash);
+  if (!found) return null;
+  history.replaceState(null, "", location.pathname + location.search);
+  return decodeURIComponent(found[1]);
+}
+
+/** The instrument of a link such as /#/market/PE-CAJ-W1. */
+export function symbolFromAddress() {
+  const found = /^#\/market\/([^/]+)/.exec(location.hash);
+  return found ? decodeURIComponent(found[1]) : null;
+}
+
+/** The view of a link such as /#/sales. */
+export function viewFromAddress() {
+  return /^#\/(market|sales|operator)/.exec(location.hash)?.[1] ?? "market";
+}
