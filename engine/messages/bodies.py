@@ -21,9 +21,9 @@ PriceTicks = Annotated[int, Meta(ge=-limits.PRICE_TICKS_MAX, le=limits.PRICE_TIC
 QtyLots = Annotated[int, Meta(ge=1, le=limits.QTY_LOTS_MAX)]
 TimeNs = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
-Code = Annotated[str, Meta(pattern=r"^[A-Z0-9][A-Z0-9._-]{0,31}$")]
-Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
-DecimalText = Annotated[str, Meta(pattern=r"^[0-9]{1,12}(\.[0-9]{1,12})?$")]
+Code = Annotated[str, Meta(pattern=r"^[A-Z0-9][A-Z0-9._-]{0,31}\Z")]
+Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")]
+DecimalText = Annotated[str, Meta(pattern=r"^[0-9]{1,12}(\.[0-9]{1,12})?\Z")]
 Label = Annotated[str, Meta(max_length=256)]
 
 
@@ -31,49 +31,49 @@ class Body(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Array-like: the order of the fields is the format; a new field goes last, with a default."""
 
 
-class Time(Body):
+class Time(Body, frozen=True):
     """Nothing but the record's time: fires what is due."""
 
 
-class Resume(Body):
+class Resume(Body, frozen=True):
     """First record after a start: the venue was last known alive at `last_ts_ns` and goes on at `now_ns`."""
 
     last_ts_ns: TimeNs
     now_ns: TimeNs
 
 
-class Skip(Body):
+class Skip(Body, frozen=True):
     """Operator's: pass over the command `seq` whenever the log is replayed."""
 
     seq: Annotated[int, Meta(ge=1)]
     why: Label = ""
 
 
-class Genesis(Body):
+class Genesis(Body, frozen=True):
     """The configuration that became commands: its digest, so that an edited file is noticed and changes nothing."""
 
     config_digest: Annotated[bytes, Meta(min_length=16, max_length=16)]
     venue: Name
 
 
-class OpenAccount(Body):
+class OpenAccount(Body, frozen=True):
     account: AccountId
     label: Label  # pseudonymous; a person's name never enters the log
-    kind: Annotated[str, Meta(pattern=r"^(coop|importer|operator|analyst|other)$")] = "other"
+    kind: Annotated[str, Meta(pattern=r"^(coop|importer|operator|analyst|other)\Z")] = "other"
 
 
-class AddKey(Body):
+class AddKey(Body, frozen=True):
     key_hash: Annotated[bytes, Meta(min_length=32, max_length=32)]  # SHA-256 of the bearer token
     account: AccountId
     roles: Annotated[int, Meta(ge=1, le=15)]  # Role bits
     expires_ns: TimeNs = 0  # 0: never
 
 
-class RevokeKey(Body):
+class RevokeKey(Body, frozen=True):
     key_hash: Annotated[bytes, Meta(min_length=32, max_length=32)]
 
 
-class ListInstrument(Body):
+class ListInstrument(Body, frozen=True):
     """One instrument with its own book. `price` in the wire = ticks x tick_size, per `price_unit`.
 
     value of a fill = ticks x lots x value_numerator / value_denominator, in minor units (cents) of currency, rounded
@@ -95,35 +95,35 @@ class ListInstrument(Body):
     price_max: PriceTicks = limits.PRICE_TICKS_MAX
     qty_max: QtyLots = limits.QTY_LOTS_MAX
     reference: PriceTicks | None = None
-    rules: Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,40}$")] = "harvest"  # call-auction rule set
+    rules: Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,40}\Z")] = "harvest"  # call-auction rule set
     attributes: dict[str, str] = {}  # origin, process, grade, crop year...: shown, never decided upon
     source: Label = ""
 
 
-class SetReference(Body):
+class SetReference(Body, frozen=True):
     instrument: InstrumentId
     reference: PriceTicks | None
 
 
-class SetPhase(Body):
+class SetPhase(Body, frozen=True):
     instrument: InstrumentId
     phase: Annotated[int, Meta(ge=0, le=6)]
 
 
-class Uncross(Body):
+class Uncross(Body, frozen=True):
     """Find the auction price, trade at it, move to `phase` (CONTINUOUS or CLOSED)."""
 
     instrument: InstrumentId
     phase: Annotated[int, Meta(ge=0, le=6)]
 
 
-class ScheduleEntry(Body):
+class ScheduleEntry(Body, frozen=True):
     due_ns: TimeNs
     phase: Annotated[int, Meta(ge=0, le=6)]
     uncross: bool = False  # uncross, then move to phase
 
 
-class Schedule(Body):
+class Schedule(Body, frozen=True):
     """Calendar moves with absolute times. An entry is known by (instrument, version, due): a repeat does nothing."""
 
     instrument: InstrumentId
@@ -131,7 +131,7 @@ class Schedule(Body):
     entries: Annotated[tuple[ScheduleEntry, ...], Meta(min_length=1, max_length=limits.SCHEDULE_ENTRIES_MAX)]
 
 
-class AuctionLot(Body):
+class AuctionLot(Body, frozen=True):
     seller: AccountId
     title: Label
     bags: QtyLots
@@ -139,7 +139,7 @@ class AuctionLot(Body):
     attributes: dict[str, str] = {}  # origin, variety, score, ...: shown
 
 
-class OpenSale(Body):
+class OpenSale(Body, frozen=True):
     """A Helmsman sale: all lots open together; the common clock starts when every lot has a bid.
 
     `increment` and `opening` are in ticks of `tick_size` per `price_unit`. A lot without a bid by
@@ -160,7 +160,7 @@ class OpenSale(Body):
     value_denominator: Annotated[int, Meta(ge=1, le=2**62)]
 
 
-class Bid(Body):
+class Bid(Body, frozen=True):
     """A proxy bid: the most that the row's account will pay. Only its owner ever sees it."""
 
     sale: Annotated[int, Meta(ge=1, le=limits.SALES_MAX)]
@@ -168,7 +168,7 @@ class Bid(Body):
     maximum: PriceTicks
 
 
-class EndSale(Body):
+class EndSale(Body, frozen=True):
     """Operator's: end a sale now; leading bids stand."""
 
     sale: Annotated[int, Meta(ge=1, le=limits.SALES_MAX)]
@@ -206,5 +206,6 @@ def encode_body(body: Body) -> bytes:
 
 
 def decode_body(kind: int, raw: bytes) -> Body:
-    """The struct of a cold command. Raises msgspec.DecodeError or ValidationError; KeyError for an unknown kind."""
+    """The struct of a cold command. Raises msgspec.DecodeError (ValidationError is one) or UnicodeDecodeError when
+    the bytes are no such body; ValueError or KeyError for a kind without one."""
     return _DECODERS[CommandKind(kind)].decode(raw)

@@ -87,10 +87,6 @@ class Timers:
         self.cancel(timer.timer)
         return timer
 
-    def of(self, kind: TimerKind, subject: int) -> list[Timer]:
-        """Timers of one kind about one subject, in firing order."""
-        return [timer for timer in self if timer.kind == kind and timer.subject == subject]
-
     def _put(self, timer: Timer) -> Timer:
         self._by_due[(timer.due_ns, timer.kind, timer.timer)] = timer
         self._by_id[timer.timer] = timer

@@ -1,0 +1,82 @@
+"""Bodies of cold commands: what is encoded comes back, what is not well formed is refused by its type."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.codes import COLD_FIRST, CommandKind
+from engine.messages import bodies
+from tests.recorder import T0_NS, auction_sale, coffee
+
+EXAMPLES = [
+    bodies.Time(),
+    bodies.Resume(1, 2),
+    bodies.Skip(7, "bad bid"),
+    bodies.Genesis(b"g" * 16, "qhatu"),
+    bodies.OpenAccount(1, "co-op", "coop"),
+    bodies.AddKey(b"k" * 32, 1, 3),
+    bodies.RevokeKey(b"k" * 32),
+    coffee(attributes={"process": "washed", "origin": "Perú"}),
+    bodies.SetReference(1, None),
+    bodies.SetPhase(1, 2),
+    bodies.Uncross(1, 5),
+    bodies.Schedule(1, 1, (bodies.ScheduleEntry(5, 2), bodies.ScheduleEntry(6, 5, True))),
+    auction_sale(T0_NS),
+    bodies.Bid(1, 1, 400),
+    bodies.EndSale(1),
+]
+
+
+def test_every_cold_kind_has_a_body_and_an_example():
+    assert set(bodies.BODIES) == {kind for kind in CommandKind if kind >= COLD_FIRST}
+    assert {type(example) for example in EXAMPLES} == set(bodies.BODIES.values())
+
+
+@pytest.mark.parametrize("body", EXAMPLES, ids=lambda body: type(body).__name__)
+def test_a_body_survives_the_record(body):
+    kind = bodies.kind_of(body)
+    assert bodies.decode_body(kind, bodies.encode_body(body)) == body
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        coffee(symbol="lower"),
+        coffee(symbol="AB\n"),
+        coffee(tick_size="0.05\n"),
+        coffee(tick_size="٠٫٥"),
+        coffee(tick_size="1e-2"),
+        coffee(currency="usd"),
+        coffee(value_denominator=0),
+        coffee(price_max=10**9 + 1),
+        coffee(multiplier=0),
+        bodies.OpenAccount(0, "none"),
+        bodies.AddKey(b"k" * 31, 1, 3),
+        bodies.AddKey(b"k" * 32, 1, 16),
+        bodies.Bid(1, 0, 400),
+        bodies.Bid(1, 1, 10**9 + 1),
+        bodies.Schedule(1, 1, ()),
+        bodies.Genesis(b"short", "qhatu"),
+    ],
+    ids=repr,
+)
+def test_a_field_out_of_its_bounds_is_refused(body):
+    with pytest.raises(msgspec.ValidationError):
+        bodies.decode_body(bodies.kind_of(body), bodies.encode_body(body))
+
+
+@given(kind=st.sampled_from(list(bodies.BODIES)), raw=st.binary(max_size=80))
+def test_any_bytes_are_a_body_or_refused(kind, raw):
+    try:
+        body = bodies.decode_body(kind, raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return
+    assert bodies.decode_body(kind, bodies.encode_body(body)) == body
+
+
+def test_an_unknown_kind_has_no_body():
+    with pytest.raises((KeyError, ValueError)):
+        bodies.decode_body(200, b"\x90")

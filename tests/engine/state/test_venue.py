@@ -1,0 +1,106 @@
+"""Cold registers: timers fire in one order, and each register is part of the state hash."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.codes import Phase, TimerKind
+from engine.machine import Machine
+from engine.messages import bodies
+from engine.oracle.books import Books
+from engine.state.canonical import state_hash
+from engine.state.venue import Timers, Venue
+from tests.recorder import Recorder, auction_sale, bid_of, open_venue
+
+DUES = st.lists(st.tuples(st.integers(1, 5), st.sampled_from(list(TimerKind))), max_size=30)
+
+
+@given(dues=DUES, cancelled=st.sets(st.integers(1, 30)), now_ns=st.integers(0, 6))
+def test_timers_fire_by_due_then_kind_then_id(dues, cancelled, now_ns):
+    timers = Timers()
+    set_ = [timers.set(0, due_ns, kind) for due_ns, kind in dues]
+    for timer in cancelled:
+        timers.cancel(timer)
+    fired = []
+    while (timer := timers.pop_due(now_ns)) is not None:
+        fired.append(timer)
+    left = [timer for timer in set_ if timer.timer not in cancelled]
+    expected = sorted(left, key=lambda timer: (timer.due_ns, timer.kind, timer.timer))
+    assert fired == [timer for timer in expected if timer.due_ns <= now_ns]
+    assert list(timers) == [timer for timer in expected if timer.due_ns > now_ns]
+    assert timers.next_due() == min((timer.due_ns for timer in timers), default=None)
+
+
+def test_a_timer_is_due_later_than_what_sets_it():
+    with pytest.raises(AssertionError):
+        Timers().set(5, 5, TimerKind.UNCROSS)
+
+
+def test_a_postponed_timer_keeps_its_id():
+    timers = Timers()
+    first, second = timers.set(0, 5, TimerKind.UNCROSS), timers.set(0, 6, TimerKind.UNCROSS)
+    moved = timers.postpone(first, 7)
+    assert (moved.timer, [timer.timer for timer in timers]) == (first.timer, [second.timer, first.timer])
+
+
+CHANGES: dict[str, Callable[[Venue], object]] = {
+    "name": lambda venue: setattr(venue, "name", "other"),
+    "config_digest": lambda venue: setattr(venue, "config_digest", b"x" * 16),
+    "account": lambda venue: venue.accounts.pop(5),
+    "key": lambda venue: venue.keys.clear(),
+    "revoked_key": lambda venue: venue.revoked_keys.clear(),
+    "reference": lambda venue: venue.instruments.update({1: venue.instruments[1].with_reference(None)}),
+    "last_auction": lambda venue: venue.instruments.update({1: venue.instruments[1].with_last_auction(6705)}),
+    "calendar": lambda venue: venue.calendars.update({1: 9}),
+    "schedule_key": lambda venue: venue.schedule_keys.clear(),
+    "timer": lambda venue: venue.timers.pop_due(2**62),
+    "timer_id": lambda venue: setattr(venue.timers, "last_id", 99),
+    "leader": lambda venue: setattr(venue.sales[1].lots[0], "leader", 4),
+    "maximum": lambda venue: setattr(venue.sales[1].lots[0], "maximum", 510),
+    "others_maximum": lambda venue: venue.sales[1].lots[0].maxima.update({3: 401}),
+    "clock": lambda venue: setattr(venue.sales[1], "clock_due_ns", 1),
+    "remembered": lambda venue: venue.remembered.clear(),
+}
+
+
+def full_venue() -> Machine:
+    recorder = Recorder(Machine(Books()))
+    open_venue(recorder)
+    soon = recorder.ts_ns + 10**9
+    recorder.do(
+        bodies.AddKey(b"a" * 32, 1, 3),
+        bodies.AddKey(b"b" * 32, 1, 3),
+        bodies.RevokeKey(b"b" * 32),
+        bodies.Schedule(1, 1, (bodies.ScheduleEntry(soon, Phase.CALL),)),
+        auction_sale(recorder.ts_ns),
+        bid_of(2, 1, 500, client_id="first"),
+    )
+    return recorder.machine
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_every_register_is_part_of_the_state_hash(change):
+    machine = full_venue()
+    before = machine.state_hash()
+    assert full_venue().state_hash() == before
+    CHANGES[change](machine.venue)
+    assert machine.state_hash() != before
+
+
+def test_sequence_and_time_are_part_of_the_state_hash():
+    machine = full_venue()
+    seq, ts_ns, hot, venue = machine.seq, machine.ts_ns, machine.hot, machine.venue
+    hashes = {state_hash(*content, hot, venue) for content in [(seq, ts_ns), (seq + 1, ts_ns), (seq, ts_ns + 1)]}
+    assert len(hashes) == 3
+
+
+def test_instruments_are_found_by_symbol():
+    venue = full_venue().venue
+    assert venue.instrument("PE-WASHED-2") is venue.instruments[2]
+    assert venue.instrument("NOWHERE") is None
+    assert [move.phase for move in venue.moves_of(1)] == [Phase.CALL]
+    assert venue.moves_of(2) == []
