@@ -82,8 +82,8 @@ def _ladder(orders: FlatOrders, low: int, high: int) -> Ladder:
     if high - low < max(LADDER_TICKS_MIN, LADDER_TICKS_PER_ORDER * n):
         if orders.price_ticks.dtype == np.int32:
             return Ladder(orders.price_ticks, low, high - low + 1, None)
-        price = np.where(orders.unpriced, 0, orders.price_ticks - low).astype(np.int32)
-        return Ladder(price, 0, high - low + 1, np.arange(low, high + 1))
+        offset = np.where(orders.unpriced, 0, orders.price_ticks - low).astype(np.int32)
+        return Ladder(offset, 0, high - low + 1, np.arange(low, high + 1))
     above = np.where(orders.unpriced, 0, orders.price_ticks - np.int64(low))
     index_bits = max(1, (n - 1).bit_length())
     if (high - low).bit_length() + index_bits <= 63:
@@ -92,8 +92,8 @@ def _ladder(orders: FlatOrders, low: int, high: int) -> Ladder:
         packed.sort()
         ranks = allocation.ranks_of_sorted(packed, index_bits, price_of_rank, rank)
         return Ladder(rank, 0, ranks, price_of_rank[:ranks] + low)
-    price_of_rank, rank = np.unique(above, return_inverse=True)
-    return Ladder(rank.astype(np.int32), 0, price_of_rank.size, price_of_rank + low)
+    distinct, inverse = np.unique(above, return_inverse=True)
+    return Ladder(inverse.astype(np.int32), 0, distinct.size, distinct + low)
 
 
 def _check(orders: FlatOrders) -> tuple[int, int]:
@@ -142,13 +142,14 @@ def clear_flat(
     margins = np.empty((3, 2), np.int64)  # full_above, margin, left; by side
     for side, key in enumerate(eligible_keys):
         margins[:, side] = allocation.margin_of(table, side, ranks, key, clearing.volume_lots, first)
-    left = margins[2].copy()
-    allocation.fill_by_time(*columns, orders.qty_lots, ladder.lowest, ranks, first, *margins[:2], left, fills)
+    full_above, margin, left = margins
+    shared = left.copy()  # the kernel counts it down
+    allocation.fill_by_time(*columns, orders.qty_lots, ladder.lowest, ranks, first, full_above, margin, shared, fills)
     if rule_set.sharing == Sharing.TIME_BLOCKS and orders.block is not None:
         found = np.empty(orders.side.size, np.int64)
         for side in (0, 1):
-            n = allocation.orders_at(*columns, ladder.lowest, ranks, first, side, margins[1, side], found)
-            allocation.share_by_time_block(found[:n], orders.block, orders.qty_lots, margins[2, side], fills)
+            n = allocation.orders_at(*columns, ladder.lowest, ranks, first, side, margin[side], found)
+            allocation.share_by_time_block(found[:n], orders.block, orders.qty_lots, left[side], fills)
     return FlatClearing(clearing, fills, ladder)
 
 
@@ -192,5 +193,7 @@ def trades_of(orders: FlatOrders, result: FlatClearing, rules: str = "harvest") 
         order = np.empty(n, np.int64)
         columns = (orders.side, ladder.price, orders.unpriced, ladder.lowest, ladder.ranks, first, result.fills)
         sides.append(order[: allocation.priority_order(*columns, side, ends, order)])
-    trades = np.empty((3, sides[0].size + sides[1].size), np.int64)
-    return trades[:, : allocation.zip_trades(*sides, result.fills, *trades)].T.copy()
+    buys, sells = sides
+    buy, sell, lots = (np.empty(buys.size + sells.size, np.int64) for _ in range(3))
+    count = allocation.zip_trades(buys, sells, result.fills, buy, sell, lots)
+    return np.column_stack((buy[:count], sell[:count], lots[:count]))

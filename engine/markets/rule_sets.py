@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-from engine.kernels.price_rule import Grid, LastStep, PriceRule, Pressure
+from engine.kernels.price_rule import Grid, LastStep, Pressure, PriceRule
 
 
 class Sharing(IntEnum):
     """How the orders at the margin (the last level that trades) share what is left for them."""
 
     TIME = 0  # by arrival
-    TIME_BLOCKS = 1  # earlier blocks first; inside the block that is cut, pro rata, floors, then one lot each by arrival
+    TIME_BLOCKS = 1  # earlier blocks first; the block that is cut pro rata: floors, then a lot each by arrival
 
 
 @dataclass(frozen=True, slots=True)

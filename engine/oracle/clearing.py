@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from engine.domain.curve import Clearing, Curve
-from engine.kernels.price_rule import BPS, Grid, LastStep, PriceRule, Pressure
+from engine.kernels.price_rule import BPS, Grid, LastStep, Pressure, PriceRule
 
 NOTHING = Clearing(None, 0, 0)
 
@@ -40,7 +42,7 @@ def candidates(curve: Curve, reference: int | None, grid: int) -> list[range]:
     else:  # every tick: the points where something changes, and all that lies between two of them
         ends = sorted({*limits, *quoted} if grid == Grid.TICKS_AND_REFERENCE else limits)
         runs = [range(ends[0], ends[0] + 1)]
-        for low, high in zip(ends, ends[1:], strict=False):
+        for low, high in pairwise(ends):
             runs += [range(low + 1, high), range(high, high + 1)]
         return [run for run in runs if len(run)]
     return [range(point, point + 1) for point in sorted(set(points))]
