@@ -293,8 +293,17 @@ class History:
         if getattr(self._local, "db", None) is None or self._local.file != file:
             self.close()
             self._local.file, self._local.listings = file, {}
-            self._local.db = open_readonly(self.path) if file else _nothing_yet()
+            self._local.db = self._open() if file else _nothing_yet()
         return self._local.db
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            return open_readonly(self.path)
+        except sqlite3.OperationalError:
+            if self.path.exists():
+                raise
+            self._local.file = None  # gone a moment ago: it is being rebuilt
+            return _nothing_yet()
 
     def close(self) -> None:
         """Close this thread's connection; the next question opens another."""
@@ -307,7 +316,12 @@ def open_readonly(path: Path) -> sqlite3.Connection:
     """A connection that cannot write. Raises sqlite3.Error."""
     uri = f"{path.resolve().as_uri()}?mode=ro"
     db = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
-    if db.execute("PRAGMA user_version").fetchone()[0] == 0:  # being created just now
+    try:
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+    except BaseException:
+        db.close()
+        raise
+    if version == 0:  # being created just now
         db.close()
         return _nothing_yet()
     return db

@@ -223,8 +223,12 @@ def create(db: sqlite3.Connection, shard: int, step: Callable[[str], None] = lam
 
 
 def remove_store(path: Path) -> None:
-    """Delete a SQLite file with what belongs to it. It is derived: the log gives it again."""
-    for suffix in ("-wal", "-shm", ""):
+    """Delete a SQLite file with what belongs to it. It is derived: the log gives it again.
+
+    The file goes first: a log of it that is left over by a crash is dropped when an empty file is opened beside it,
+    while a file without its log would be half a history.
+    """
+    for suffix in ("", "-wal", "-shm"):
         Path(f"{path}{suffix}").unlink(missing_ok=True)
 
 
