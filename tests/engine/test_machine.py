@@ -157,7 +157,6 @@ def test_another_configuration_is_noted_when_it_is_applied(hot):
         (bodies.SetPhase(1, Phase.CONTINUOUS), Reason.PHASE_MOVE_ILLEGAL),
         (bodies.Uncross(1, Phase.CONTINUOUS), Reason.PHASE_MOVE_ILLEGAL),
         (bodies.Uncross(9, Phase.CLOSED), Reason.INSTRUMENT_UNKNOWN),
-        (bodies.Resume(2, 1), Reason.BODY_INVALID),
     ],
 )
 def test_a_refused_command_says_why_and_changes_nothing(hot, body, reason):
@@ -344,6 +343,14 @@ def test_resume_treats_each_kind_of_timer_by_its_rule(hot):
     sales = recorder.machine.venue.sales
     assert sales[1].open_until_ns == after[TimerKind.SALE_OPEN_UNTIL, 1]
     assert sales[2].clock_due_ns == after[TimerKind.SALE_CLOCK, 2]
+
+
+def test_a_machine_clock_behind_the_log_is_an_outage_of_no_length(hot):
+    recorder = venue_on(hot)
+    recorder.do(auction_sale(recorder.ts_ns, lots=1), bid_of(2, 1, 400))
+    events = recorder.do(bodies.Resume(recorder.ts_ns, recorder.ts_ns - 5 * SECOND_NS))
+    assert kinds(events) == [EventKind.RESUMED, EventKind.CLOCK]
+    assert events["qty"][0] == 0
 
 
 def test_only_timers_that_an_outage_extends_keep_the_log_speaking(hot):
