@@ -1,6 +1,6 @@
 """What every request handler reaches: the venue's parts, its fan-out and its registers of connections.
 
-    sequencer -> on_record -> packed answers | feeds        (after the replies of single submissions)
+sequencer -> on_record -> packed answers | feeds        (after the replies of single submissions)
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from gateway.market_data.hub import Hub
 from gateway.metrics import Metrics
 from gateway.order_entry import Desk
 from gateway.problems import Problem, busy, storage_failed
-from gateway.queries import Queries
+from gateway.queries import History
 from gateway.rates import Limiter
 from gateway.sequencer import Busy, Outcome, Sequencer
 from gateway.settings import Settings
@@ -32,14 +33,17 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("qhatu.gateway")
 MIN_SEQ_POLL_SECONDS = 0.005
+HISTORY_THREADS = 2
+HISTORY_QUESTIONS_MAX = 64  # that wait for a thread
+T = TypeVar("T")
 
 
 class Front:
     """`attach` gives it the sequencer once the log is replayed; `ready` says whether orders are taken."""
 
-    def __init__(self, settings: Settings, env: Env, machine: Machine, queries: Queries | None) -> None:
+    def __init__(self, settings: Settings, env: Env, machine: Machine, history: History | None) -> None:
         loop = asyncio.get_running_loop()
-        self.settings, self.env, self.machine, self.queries = settings, env, machine, queries
+        self.settings, self.env, self.machine, self.history = settings, env, machine, history
         self.desk = Desk(machine)
         self.hub = Hub(machine, env.now_ns(), loop.call_soon, settings.auction_curve_seconds)
         self.limiter = Limiter(settings, loop.time)
@@ -52,7 +56,8 @@ class Front:
         self.behind: set[Session] = set()
         self.per_key: Counter[bytes] = Counter()
         self._last_number = 0
-        self._after: list[Callable[[Record, np.ndarray], None]] = []
+        self._threads = ThreadPoolExecutor(HISTORY_THREADS, thread_name_prefix="history")
+        self._asked = 0
 
     def attach(self, sequencer: Sequencer) -> None:
         self.sequencer = sequencer
@@ -130,6 +135,19 @@ class Front:
             if asyncio.get_running_loop().time() >= deadline:
                 raise Problem("behind", f"The venue is at {self.machine.seq}, not yet at {seq}.", retry_after_ms=1000)
             await self.env.sleep(MIN_SEQ_POLL_SECONDS)
+
+    async def in_thread(self, question: Callable[[], T]) -> T:
+        """A blocking question in a thread of its own kind. Raises Problem("busy") when too many wait."""
+        if self._asked >= HISTORY_QUESTIONS_MAX:
+            raise busy(retry_after_ms=500)
+        self._asked += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, question)
+        finally:
+            self._asked -= 1
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False)
 
     # Connections
 

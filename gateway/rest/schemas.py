@@ -269,6 +269,7 @@ class CandleAnswer(Struct):
     low: str
     close: str
     volume: str
+    trades: int
 
 
 class CandlesAnswer(Struct):
@@ -295,12 +296,15 @@ class AuctionAnswer(Struct):
 
 
 class PastAuction(Struct):
-    auction_id: int
     instrument: str
+    auction: int  # running number of the instrument
     price: str | None
     volume: str
     surplus: str
+    imbalance: str
+    side: SideName | None
     reference: str | None
+    rules: str
     ts_engine: TimeText
 
 
@@ -420,9 +424,11 @@ class OrderState(Struct):
     open_quantity: str
     time_in_force: TimeInForceName
     state: StateName
-    entered_at: TimeText | UnsetType = UNSET
-    closed_at: TimeText | UnsetType | None = UNSET
     reason: str | UnsetType | None = UNSET
+    seq: int | UnsetType = UNSET
+    ts_engine: TimeText | UnsetType = UNSET
+    closed_seq: int | UnsetType | None = UNSET
+    closed_at: TimeText | UnsetType | None = UNSET
     as_of: int | UnsetType = UNSET
 
 
@@ -441,7 +447,10 @@ class FillAnswer(Struct):
     quantity: str
     value: str | None
     currency: str | None
-    role: str
+    role: Literal["maker", "taker", "call"]
+    kind: Literal["continuous", "call"]
+    trade_id: int
+    seq: int
     ts_engine: TimeText
 
 

@@ -113,6 +113,21 @@ class OneOrderPacked(Struct, forbid_unknown_fields=True, kw_only=True):
     time_in_force: TimeInForceName = "gtc"
 
 
+class OrdersBody(Struct, forbid_unknown_fields=True, kw_only=True):
+    """A msgpack body of POST /v1/orders/batch."""
+
+    orders: Annotated[list[OneOrderPacked], Orders]
+
+
+class ReplaceBody(Struct, forbid_unknown_fields=True, kw_only=True):
+    """A msgpack body of POST /v1/orders/{order_id}/replace."""
+
+    price: Ticks
+    quantity: Ticks
+    client_order_id: ClientId
+    time_in_force: TimeInForceName = "gtc"
+
+
 class OrderPacked(OneOrderPacked, tag="order", tag_field="op", kw_only=True):
     id: Id = None
 

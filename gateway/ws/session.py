@@ -1,7 +1,7 @@
 """One WebSocket connection: who it is, what it reads, what it may still be owed.
 
-Messages are handled as they come, without a task each; whatever is written goes out as whole frames, and a reader that
-does not read is left out of conflated feeds, later closed (4008). Nothing that happens to one connection reaches another.
+Messages are handled as they come, without a task each; whatever is written goes out as whole frames. A reader that does
+not read is left out of conflated feeds, later closed (4008). Nothing that happens to one connection reaches another.
 """
 
 from __future__ import annotations

@@ -1,0 +1,143 @@
+"""The aiohttp application: routes, the WebSocket, the page, and what every answer has in common."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from engine.limits import HTTP_BODY_BYTES_MAX, WS_PRIVATE_FRAME_BYTES_MAX
+from gateway.door import problem_response
+from gateway.front import Front
+from gateway.metrics import CONTENT_TYPE
+from gateway.problems import Problem
+from gateway.rest import accounts, market, operate, orders, routes, sales  # their routes are declared by importing
+from gateway.rest.openapi import document
+from gateway.web.assets import add_routes as add_page
+from gateway.ws.session import CLOSE_RESTART, FORM_OF_PROTOCOL, Session
+
+log = logging.getLogger("qhatu.http")
+TABLE = routes.ROUTES.table
+assert all(module.ROUTES is routes.ROUTES for module in (accounts, market, operate, orders, sales))
+
+SECURITY_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+_CODE_OF_STATUS = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "media_type_unsupported"}
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def application(front: Front) -> web.Application:
+    app = web.Application(middlewares=[_dressed(front)], client_max_size=HTTP_BODY_BYTES_MAX)
+    routes.add_to(app, front, TABLE)
+    openapi = msgspec.json.encode(document(TABLE))
+
+    async def get_openapi(request: web.Request) -> web.Response:
+        return web.Response(body=openapi, content_type="application/json")
+
+    async def get_health(request: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    async def get_ready(request: web.Request) -> web.Response:
+        if front.ready:
+            return web.json_response({"status": "ready", "seq": front.machine.seq})
+        raise Problem("not_ready", "The venue takes no orders now.")
+
+    async def get_metrics(request: web.Request) -> web.Response:
+        front.metrics.ready.set(int(front.ready))
+        return web.Response(body=front.metrics.text(front.sequencer), headers={"Content-Type": CONTENT_TYPE})
+
+    async def get_socket(request: web.Request) -> web.StreamResponse:
+        return await _socket(front, request)
+
+    for path, handler in {
+        "/v1/openapi.json": get_openapi,
+        "/healthz": get_health,
+        "/readyz": get_ready,
+        "/metrics": get_metrics,
+        "/v1/ws": get_socket,
+    }.items():
+        app.router.add_get(path, handler)
+    add_page(app)
+    return app
+
+
+async def _socket(front: Front, request: web.Request) -> web.StreamResponse:
+    origin = request.headers.get("Origin")
+    if origin is not None and origin.partition("://")[2] != request.host:
+        raise Problem("not_permitted", "A page of another origin may not connect.")
+    if front.closing:
+        raise Problem("not_ready", "The venue is stopping.")
+    socket = web.WebSocketResponse(
+        protocols=[name for name in FORM_OF_PROTOCOL if name],
+        compress=False,
+        max_msg_size=WS_PRIVATE_FRAME_BYTES_MAX,
+        heartbeat=front.settings.heartbeat_seconds,
+        timeout=2.0,
+    )
+    if not socket.can_prepare(request):
+        raise Problem(
+            "malformed", "This is a WebSocket: ask for an upgrade.", headers={"Upgrade": "websocket"}, status=426
+        )
+    await socket.prepare(request)
+    transport: Any = request.transport
+    if transport is None:
+        return socket
+    try:
+        session = Session(front, socket, transport, FORM_OF_PROTOCOL[socket.ws_protocol])
+    except Problem as problem:
+        await socket.close(code=1013, message=problem.code.encode())
+        return socket
+    await session.run()
+    return socket
+
+
+def close_sockets(front: Front) -> None:
+    """Say goodbye to every connection; their clients come back."""
+    for session in list(front.sessions.values()):
+        session.close(CLOSE_RESTART, "server_shutdown")
+
+
+def _dressed(front: Front) -> Any:
+    """Problems as RFC 9457 documents, and the headers that every answer has unless its handler set them."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: _Handler) -> web.StreamResponse:
+        try:
+            response = await handler(request)
+        except Problem as problem:
+            response = _refused(front, problem)
+        except web.HTTPException as error:
+            code = _CODE_OF_STATUS.get(error.status)
+            if code is None and error.status < 400:
+                raise
+            problem = Problem(code or "malformed", f"{error.reason}: {request.method} {request.path}"[:200])
+            problem.status = error.status
+            if "Allow" in error.headers:
+                problem.headers = {"Allow": error.headers["Allow"]}
+            response = _refused(front, problem)
+        except ConnectionError:
+            raise
+        except Exception:
+            front.fault("http")
+            response = _refused(front, Problem("internal", "The venue made a mistake; it is logged."))
+        if not response.prepared:
+            for name, value in SECURITY_HEADERS.items():
+                response.headers.setdefault(name, value)
+        return response
+
+    return middleware
+
+
+def _refused(front: Front, problem: Problem) -> web.Response:
+    front.metrics.problems.labels(problem.code).inc()
+    return problem_response(problem, secrets.token_hex(8))

@@ -1,0 +1,178 @@
+"""Orders of the caller: enter, cancel, replace, read; and fills."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.codes import Reason, Role
+from engine.limits import HTTP_ORDER_BODY_BYTES_MAX
+from gateway.market_data.private import open_order_of
+from gateway.order_entry import Entry, Known, batch_of, own_events, ref_of
+from gateway.problems import Problem, of_reason
+from gateway.rest.history import ask, page
+from gateway.rest.routes import ROUTES, Call
+from gateway.rest.schemas import (
+    CancelAnswer,
+    CancelQuery,
+    FillsAnswer,
+    OrderAnswer,
+    OrderBatchAnswer,
+    OrderBatchRequest,
+    OrderRequest,
+    OrdersAnswer,
+    OrdersQuery,
+    OrderState,
+    PageQuery,
+    ReplaceRequest,
+)
+from gateway.ws.messages import OneOrderPacked, OrdersBody, ReplaceBody
+
+_ENTRY = (
+    "instrument_unknown", "off_tick", "off_lot", "price_range", "price_band", "qty_range", "notional_range",
+    "phase_forbids", "client_id_reused", "id_invalid", "busy", "storage_failed",
+)  # fmt: skip
+_SIDES, _TYPES = {"buy": 0, "sell": 1}, {"limit": 0, "market": 1}
+
+
+@ROUTES.add(
+    "POST", "/v1/orders", answer=OrderAnswer, tag="orders", role=Role.TRADE, bucket="orders", status=201,
+    body=OrderRequest, packed_body=OneOrderPacked, body_bytes_max=HTTP_ORDER_BODY_BYTES_MAX, codes=_ENTRY,
+)  # fmt: skip
+async def post_order(call: Call) -> dict[str, Any]:
+    """Enter one order. The answer comes when it is durable and decided; the same id again gives the same answer."""
+    return await _decided(call, call.front.desk.new(call.account, call.body))
+
+
+@ROUTES.add(
+    "POST", "/v1/orders/batch", answer=OrderBatchAnswer, tag="orders", role=Role.TRADE, bucket="orders",
+    body=OrderBatchRequest, packed_body=OrdersBody, body_bytes_max=HTTP_ORDER_BODY_BYTES_MAX, codes=_ENTRY,
+)  # fmt: skip
+async def post_orders(call: Call) -> dict[str, Any]:
+    """Enter up to 256 orders in one record: refused whole when one is malformed, decided one by one after that."""
+    front, requests = call.front, call.body.orders
+    if len(requests) > 1:
+        assert call.caller is not None
+        call.headers |= front.limiter.take(call.caller.key_hash, "orders", len(requests) - 1)
+    entries: list[Entry] = []
+    for k, request in enumerate(requests):
+        try:
+            entries.append(front.desk.new(call.account, request))
+        except Problem as problem:
+            raise problem.under(f"/orders/{k}") from None
+    outcome = await front.outcome(batch_of(entries))
+    events, results = own_events(outcome.events), []
+    for k, entry in enumerate(entries):
+        row = outcome.row0 + k
+        own = events[events["command"] == row]
+        try:
+            results.append(front.desk.answer(call.form, entry, own, outcome.first_seq + row, outcome.ts_ns))
+        except Problem as problem:
+            results.append(problem.body() | {"status": "rejected", "client_order_id": entry.client_order_id})
+    return {"results": results}
+
+
+@ROUTES.add(
+    "POST", "/v1/orders/{order_id}/replace", answer=OrderAnswer, tag="orders", role=Role.TRADE, bucket="orders",
+    body=ReplaceRequest, packed_body=ReplaceBody, body_bytes_max=HTTP_ORDER_BODY_BYTES_MAX,
+    codes=(*_ENTRY, "order_unknown", "not_owner"),
+)  # fmt: skip
+async def post_replace(call: Call) -> dict[str, Any]:
+    """Give an open order another price and open quantity. It keeps its id and loses its place."""
+    front, order = call.front, call.path["order_id"]
+    known = None
+    if front.desk.known(order) is None and front.history is not None:
+        # It may have ended through the first try of this very request: name it as it was, the engine remembers.
+        state = await ask(call, lambda history: history.order(call.account, order))
+        if state is not None:
+            listing = front.desk.listing(state["instrument"])
+            known = Known(call.account, listing.instrument, _SIDES[state["side"]], _TYPES[state["type"]])
+    entry = front.desk.replace(call.account, order, call.body, known)
+    call.status = 200
+    return await _decided(call, entry)
+
+
+@ROUTES.add(
+    "DELETE", "/v1/orders/{order_id}", answer=CancelAnswer, tag="orders", role=Role.TRADE, bucket="cancels",
+    codes=("order_unknown", "not_owner", "phase_forbids"),
+)  # fmt: skip
+async def delete_order(call: Call) -> dict[str, Any]:
+    """Cancel an open order by the venue's id."""
+    return await _decided(call, call.front.desk.cancel(call.account, call.path["order_id"]))
+
+
+@ROUTES.add(
+    "DELETE", "/v1/orders", answer=CancelAnswer, tag="orders", role=Role.TRADE, bucket="cancels", query=CancelQuery,
+    codes=("order_unknown", "phase_forbids"),
+)  # fmt: skip
+async def delete_order_by_client_id(call: Call) -> dict[str, Any]:
+    """Cancel an open order by the caller's own id."""
+    desk, query = call.front.desk, call.query
+    return await _decided(call, desk.cancel_by_text(call.account, query.client_order_id, query.instrument))
+
+
+@ROUTES.add("GET", "/v1/orders", answer=OrdersAnswer, tag="orders", role=Role.READ, query=OrdersQuery)
+async def get_orders(call: Call) -> dict[str, Any]:
+    """Open orders of the caller's account, or the one that has a client id."""
+    machine = call.front.machine
+    if call.query.client_order_id is not None:
+        form, hi, lo, _ = ref_of(call.query.client_order_id)
+        order = machine.hot.order_of_text(call.account, form, hi, lo)
+        rows = [] if order is None else [machine.hot.order(order)]
+    else:
+        rows = list(machine.hot.orders_of(call.account))
+    return {"orders": [open_order_of(machine, row).view(call.form, machine) for row in rows]}
+
+
+@ROUTES.add("GET", "/v1/orders/history", answer=OrdersAnswer, tag="orders", role=Role.READ, query=PageQuery)
+async def get_closed_orders(call: Call) -> dict[str, Any]:
+    """Orders of the caller's account that have ended, the last ended first."""
+    found = await page(call, "closed_orders", call.account)
+    return {"orders": found.rows, "next_cursor": found.next_cursor, "as_of": found.as_of}
+
+
+@ROUTES.add(
+    "GET", "/v1/orders/{order_id}", answer=OrderState, tag="orders", role=Role.READ,
+    codes=("order_unknown", "not_owner"),
+)  # fmt: skip
+async def get_order(call: Call) -> dict[str, Any]:
+    """One order of the caller's account, open or ended."""
+    machine, order = call.front.machine, call.path["order_id"]
+    row = machine.hot.order(order)
+    if row is not None:
+        if row["account"] != call.account:
+            raise of_reason(Reason.NOT_OWNER)
+        return open_order_of(machine, row).view(call.form, machine)
+    state = await ask(call, lambda history: history.order(call.account, order, form=call.form))
+    if state is None:
+        raise Problem("order_unknown", "There is no order by this id.", pointer="/order_id", status=404)
+    return state
+
+
+@ROUTES.add("GET", "/v1/fills", answer=FillsAnswer, tag="orders", role=Role.READ, query=PageQuery)
+async def get_fills(call: Call) -> dict[str, Any]:
+    """Fills of the caller's account with their value, newest first."""
+    found = await page(call, "fills", call.account)
+    return {"fills": found.rows, "next_cursor": found.next_cursor, "as_of": found.as_of}
+
+
+async def _decided(call: Call, entry: Entry) -> dict[str, Any]:
+    """Submit one command and answer it. A repeat is answered 200, a refusal raises Problem."""
+    front = call.front
+    outcome = await front.outcome(batch_of([entry]))
+    events, seq = own_events(outcome.events), outcome.first_seq + outcome.row0
+    view = front.desk.answer(call.form, entry, events, seq, outcome.ts_ns)
+    if view.get("duplicate"):
+        call.status = 200
+        if view["state"] is None and front.history is not None:
+            await _add_ended_state(call, view)
+    return view
+
+
+async def _add_ended_state(call: Call, view: dict[str, Any]) -> None:
+    """What history says of an order that has ended, in the answer to a repeat."""
+    try:
+        state = await ask(call, lambda history: history.order(call.account, int(view["order_id"]), form=call.form))
+    except Problem:
+        return
+    if state is not None and state["state"] in ("filled", "cancelled"):
+        view |= {name: state[name] for name in ("state", "filled_quantity", "open_quantity")}

@@ -1,0 +1,142 @@
+"""Helmsman sales: read them, bid in them, open and end them."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+from engine.codes import Reason, Role
+from engine.domain import units
+from engine.messages.bodies import AuctionLot, EndSale, OpenSale
+from engine.state.sales import Sale
+from gateway.market_data.sales import sale_view
+from gateway.order_entry import own_events, ticks_of
+from gateway.problems import Problem, of_reason
+from gateway.rest.cold import command
+from gateway.rest.routes import ROUTES, Call
+from gateway.rest.schemas import (
+    BidAnswer,
+    BidRequest,
+    DoneAnswer,
+    EndSaleRequest,
+    SaleAnswer,
+    SaleRequest,
+    SalesAnswer,
+)
+
+_BID = (
+    "sale_unknown", "lot_unknown", "sale_closed", "bid_late", "bid_low", "bid_increment", "maximum_below_price",
+    "self_bid", "off_tick", "client_id_reused",
+)  # fmt: skip
+
+
+@ROUTES.add("GET", "/v1/sales", answer=SalesAnswer, tag="sales")
+async def get_sales(call: Call) -> dict[str, Any]:
+    """Every sale; with a key, the caller's own place in each lot."""
+    sales = call.front.machine.venue.sales
+    return {"sales": [_view(call, sales[number]) for number in sorted(sales)]}
+
+
+@ROUTES.add("GET", "/v1/sales/{sale_id}", answer=SaleAnswer, tag="sales", codes=("sale_unknown",))
+async def get_sale(call: Call) -> dict[str, Any]:
+    """One sale."""
+    return _view(call, _sale(call))
+
+
+@ROUTES.add(
+    "POST", "/v1/sales/{sale_id}/bids", answer=BidAnswer, tag="sales", role=Role.TRADE, bucket="orders", status=201,
+    body=BidRequest, codes=_BID,
+)  # fmt: skip
+async def post_bid(call: Call) -> dict[str, Any]:
+    """Place, raise or lower a proxy maximum. Only its owner ever sees it."""
+    front, bid, sale = call.front, call.body, call.path["sale_id"]
+    batch = front.desk.bid(call.account, sale, bid.lot, bid.maximum, bid.client_bid_id)
+    outcome = await front.outcome(batch)
+    events, seq = own_events(outcome.events), outcome.first_seq + outcome.row0
+    view = front.desk.bid_answer(call.account, sale, bid.lot, bid.maximum, events, seq)
+    if view["duplicate"]:
+        call.status = 200
+    return view
+
+
+@ROUTES.add(
+    "POST", "/v1/sales", answer=SaleAnswer, tag="sales", role=Role.OPERATE, status=201, body=SaleRequest,
+    idempotency="required", codes=("already_exists", "account_unknown", "off_tick"),
+)  # fmt: skip
+async def post_sale(call: Call) -> dict[str, Any]:
+    """Open a sale of several lots under one clock."""
+    await command(call, _opened(call, call.body))
+    return _view(call, call.front.machine.venue.sales[call.body.sale_id])
+
+
+@ROUTES.add(
+    "POST", "/v1/sales/{sale_id}/end", answer=DoneAnswer, tag="sales", role=Role.OPERATE, body=EndSaleRequest,
+    idempotency="optional", codes=("sale_unknown", "sale_closed"),
+)  # fmt: skip
+async def post_end(call: Call) -> dict[str, Any]:
+    """End a sale now; leading bids stand."""
+    done = await command(call, EndSale(_sale(call).sale, call.body.why))
+    return {"status": "accepted", "seq": done.seq, "duplicate": done.duplicate}
+
+
+def _sale(call: Call) -> Sale:
+    sale = call.front.machine.venue.sales.get(call.path["sale_id"])
+    if sale is None:
+        raise of_reason(Reason.SALE_UNKNOWN)
+    return sale
+
+
+def _view(call: Call, sale: Sale) -> dict[str, Any]:
+    own = call.caller is not None and call.caller.may(Role.READ)
+    return sale_view(call.form, sale, call.account if own else None)
+
+
+def _opened(call: Call, request: SaleRequest) -> OpenSale:
+    """The command's body. Raises Problem for a decimal that does not fit."""
+    try:
+        tick = units.parse_decimal(request.tick_size)
+    except units.UnitError as error:
+        raise Problem(error.code, f"{error}.", pointer="/tick_size", status=422) from None
+    if tick <= 0:
+        raise Problem("invalid_field", "The tick is more than zero.", pointer="/tick_size")
+    quoted = units.QUOTATION_PER_KG.get(request.price_unit)
+    if quoted is None:
+        known = ", ".join(units.QUOTATION_PER_KG)
+        raise Problem("invalid_field", f"The units of quotation are {known}.", pointer="/price_unit")
+    factor = units.value_factor(tick, quoted, Fraction(1, 1000))  # minor units per tick and gram
+    lots = []
+    for k, lot in enumerate(request.lots):
+        try:
+            grams = units.parse_decimal(lot.bag_kg) * 1000
+        except units.UnitError as error:
+            raise Problem(error.code, f"{error}.", pointer=f"/lots/{k}/bag_kg", status=422) from None
+        if grams.denominator != 1 or not 1_000 <= grams <= 100_000:
+            raise Problem("invalid_field", "A bag weighs 1 to 100 kg, in whole grams.", pointer=f"/lots/{k}/bag_kg")
+        lots.append(AuctionLot(lot.seller, lot.title, lot.bags, int(grams), lot.attributes))
+    opening = ticks_of(request.opening, tick, "/opening")
+    increment = ticks_of(request.increment, tick, "/increment")
+    for ticks, pointer in ((opening, "/opening"), (increment, "/increment")):
+        if ticks < 1:
+            raise Problem("price_range", "At least one tick.", pointer=pointer)
+    return OpenSale(
+        sale=request.sale_id,
+        title=request.title,
+        lots=tuple(lots),
+        opening=opening,
+        increment=increment,
+        clock_ns=request.clock_seconds * 10**9,
+        open_until_ns=_open_until_ns(call, request),
+        tick_size=request.tick_size,
+        price_unit=request.price_unit,
+        currency=request.currency,
+        value_numerator=factor.numerator,
+        value_denominator=factor.denominator,
+    )
+
+
+def _open_until_ns(call: Call, request: SaleRequest) -> int:
+    """Now and `open_seconds`; of a sale that exists, its own, so that a repeated request is the same command."""
+    known = call.front.machine.venue.sales.get(request.sale_id)
+    if known is not None:
+        return known.terms.open_until_ns
+    return call.front.env.now_ns() + request.open_seconds * 10**9

@@ -1,0 +1,302 @@
+"""The venue as a whole: log, engine, sequencer, follower, scheduler and sockets, from start to orderly end.
+
+open the log -> compile or load kernels -> replay -> RESUME -> genesis, once -> sockets -> "takes orders"
+SIGTERM: refuse -> decide what waits -> goodbye to sockets -> follower, log
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from aiohttp import web
+
+from engine.codes import EventKind, Reason
+from engine.log.local import LocalLog
+from engine.log.record import Record
+from engine.log.replay import replay
+from engine.machine import Machine
+from engine.messages.batch import Batch
+from gateway import follower, warm
+from gateway.app import application, close_sockets
+from gateway.config import Config, ConfigError, default_path, genesis, load
+from gateway.config_store import in_force, keep, kept, kept_path
+from gateway.door import Door
+from gateway.env import EXIT_DIGEST, Env
+from gateway.front import Front
+from gateway.queries import History
+from gateway.replaying import LOG_FOLDER, PROJECTION_FILE, compiled_books
+from gateway.scheduler import Scheduler
+from gateway.sequencer import Fatal, Outcome, Sequencer
+from gateway.settings import Settings
+
+log = logging.getLogger("qhatu.venue")
+PROGRESS_SECONDS = 1.0
+FOLLOWER_BACKOFF_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+FOLLOWER_STEADY_SECONDS = 60.0  # after so long the back-off begins anew
+FOLLOWER_END_SECONDS = 5.0
+KEY_CHECK_SECONDS = 0.5
+
+
+class StartRefused(Exception):
+    """The venue cannot start here; the message says why."""
+
+
+def say(text: str) -> None:
+    """A line for the person at the terminal."""
+    print(f"qhatu: {text}", file=sys.stderr, flush=True)
+
+
+class Venue:
+    """`start`, then `url` is served until `stop`. Everything that waits hangs on one event loop."""
+
+    def __init__(self, settings: Settings, env: Env, config: Config | None = None) -> None:
+        self.settings, self.env, self.config = settings, env, config
+        self.url = ""
+        self.stopped = asyncio.Event()
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._follower: asyncio.subprocess.Process | None = None
+        self._server: asyncio.Server | None = None
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        """Until orders are taken. Raises StartRefused, and what opening and replaying the log raise."""
+        settings = self.settings
+        self.log = LocalLog.open(self.env.files, settings.data / LOG_FOLDER)
+        try:
+            for note in self.log.notes:
+                say(note)
+            _warm()
+            self.machine = Machine(compiled_books(), self.log.skips)
+            self.history = History(settings.data / PROJECTION_FILE) if settings.follower else None
+            self.front = Front(settings, self.env, self.machine, self.history)
+            self._replay()
+            self.sequencer = Sequencer(self.env, self.log, self.machine, self.front.on_record)
+            self.front.attach(self.sequencer)
+            self._loop_task = self._task(self.sequencer.run(), "sequencer")
+            self.config = await self._configured()
+            await self._open_sockets()
+        except BaseException:
+            await self._give_up()
+            raise
+        self._task(self.front.run_ticks(), "feeds")
+        self._task(self._check_keys(), "keys")
+        if settings.follower:
+            self._task(self._keep_follower(), "follower")
+        if self.config is not None:
+            scheduler = Scheduler(self.env, self.sequencer, self.machine, self.config)
+            self._task(scheduler.run(), "scheduler")
+        gc.collect()
+        gc.freeze()
+        self.front.ready = True
+
+    async def stop(self) -> None:
+        """Refuse what is new, decide what waits, say goodbye, end the follower, close the log."""
+        front = self.front
+        front.ready, front.closing = False, True
+        if self._server is not None:
+            self._server.close()
+        await self.sequencer.stop()
+        await asyncio.sleep(0)  # answers leave first
+        close_sockets(front)
+        await self._end_tasks()
+        if self._runner is not None:
+            await self._runner.cleanup()
+        await self._end_follower()
+        front.close()
+        self.log.close()
+
+    # Starting
+
+    def _replay(self) -> None:
+        machine = _Folding(self.machine, self.front.hub.replayed)
+        started = said = time.monotonic()
+
+        def progress(record: Record) -> None:
+            nonlocal said
+            now = time.monotonic()
+            if now - said >= PROGRESS_SECONDS:
+                said = now
+                say(f"replaying the log: {record.next_seq - 1:,} commands, {now - started:.0f} s")
+
+        records = replay(self.log, machine, progress=progress)
+        if records:
+            say(f"replayed {self.machine.seq:,} commands in {time.monotonic() - started:.1f} s")
+
+    async def _configured(self) -> Config | None:
+        """The configuration in force, after a new venue's became its first commands."""
+        data, digest = self.settings.data, self.machine.venue.config_digest
+        if digest:
+            if self.config is not None:
+                config, warning = in_force(self.config, data, digest)
+                if warning:
+                    say(warning)
+                return config
+            stored = kept(data, digest)
+            if stored is None:
+                raise ConfigError(kept_path(data, digest), "", "the configuration that the log runs on is missing")
+            return stored
+        config = self.config if self.config is not None else load(default_path("default"))
+        keep(config, data)
+        for batch in genesis(config):
+            await self._genesis(batch)
+        return config
+
+    async def _genesis(self, batch: Batch) -> None:
+        """One batch of the first commands. What exists already (an interrupted genesis) is as good."""
+        done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self.sequencer.submit(batch, done.set_result)
+        await asyncio.wait([done, self._loop_task], return_when=asyncio.FIRST_COMPLETED)
+        if not done.done():
+            await self._loop_task
+        events = done.result().events
+        refused = events[(events["kind"] == EventKind.REJECTED) & (events["reason"] != Reason.ALREADY_EXISTS)]
+        if len(refused):
+            seq, reason = done.result().first_seq + int(refused[0]["command"]), Reason(int(refused[0]["reason"]))
+            raise StartRefused(f"the configuration's command {seq} was refused: {reason.name.lower()}")
+
+    async def _open_sockets(self) -> None:
+        self._runner = web.AppRunner(application(self.front), access_log=None, shutdown_timeout=2.0)
+        await self._runner.setup()
+        assert self._runner.server is not None
+        door = Door(self._runner.server, self.settings)
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await loop.create_server(door, self.settings.host, self.settings.port, backlog=1_024)
+        except OSError as error:
+            raise StartRefused(f"cannot listen on {self.settings.host} port {self.settings.port}: {error}") from error
+        port = self._server.sockets[0].getsockname()[1]
+        host = "127.0.0.1" if self.settings.host in ("0.0.0.0", "::") else self.settings.host
+        self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+    async def _give_up(self) -> None:
+        await self._end_tasks()
+        if self._runner is not None:
+            await self._runner.cleanup()
+        self.log.close()
+
+    # Running
+
+    def _task(self, work: Any, name: str) -> asyncio.Task[Any]:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        task.add_done_callback(self._task_ended)
+        self._tasks.append(task)
+        return task
+
+    def _task_ended(self, task: asyncio.Task[Any]) -> None:
+        """The sequencer's end is the venue's; any other task that fails is a bug, logged, and the venue goes on."""
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is not None and not isinstance(error, Fatal):
+            log.error("task %s failed", task.get_name(), exc_info=error)
+        if task.get_name() == "sequencer":
+            self.front.ready = False
+            self.stopped.set()
+
+    async def _check_keys(self) -> None:
+        """Close connections whose key was revoked or has expired."""
+        while True:
+            await self.env.sleep(KEY_CHECK_SECONDS)
+            for session in list(self.front.sessions.values()):
+                session.check_key()
+
+    async def _keep_follower(self) -> None:
+        """Start the follower, and again when it crashes, waiting longer each time. Another result stops the venue."""
+        failures = 0
+        while True:
+            started = time.monotonic()
+            self._follower = await follower.spawn(self.settings.data)
+            code = await self._follower.wait()
+            if code == follower.EXIT_DIGEST:
+                self.front.ready = False
+                self.env.fatal(EXIT_DIGEST, "the follower came to other events than this process: see follow.status")
+                return
+            if code == follower.EXIT_LOG:
+                log.error("the follower found the log damaged; trading goes on, history does not")
+                return
+            failures = 0 if time.monotonic() - started > FOLLOWER_STEADY_SECONDS else failures + 1
+            wait = FOLLOWER_BACKOFF_SECONDS[min(failures, len(FOLLOWER_BACKOFF_SECONDS)) - 1 if failures else 0]
+            log.warning("the follower ended with code %s; starting it again in %s s", code, wait)
+            await self.env.sleep(wait)
+
+    # Ending
+
+    async def _end_tasks(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _end_follower(self) -> None:
+        child = self._follower
+        if child is None or child.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            child.terminate()
+        try:
+            await asyncio.wait_for(child.wait(), FOLLOWER_END_SECONDS)
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                child.kill()
+            await child.wait()
+
+
+class _Folding:
+    """A machine whose events are also folded into the feeds, for a replay."""
+
+    def __init__(self, machine: Machine, fold: Callable[[Record, np.ndarray], None]) -> None:
+        self._machine, self._fold = machine, fold
+
+    @property
+    def seq(self) -> int:
+        return self._machine.seq
+
+    @property
+    def event_digest(self) -> bytes:
+        return self._machine.event_digest
+
+    def apply(self, record: Record) -> np.ndarray:
+        events = self._machine.apply(record)
+        self._fold(record, events)
+        return events
+
+
+async def run_venue(
+    settings: Settings, env: Env, config: Config | None = None, *, announce: Callable[[str], None] = print
+) -> int:
+    """Serve until SIGTERM or SIGINT; returns the exit code. `announce` gets the URL once orders are taken."""
+    loop = asyncio.get_running_loop()
+    venue = Venue(settings, env, config)
+    asked = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked.set)
+    await venue.start()
+    announce(venue.url)
+    waits = [loop.create_task(asked.wait()), loop.create_task(venue.stopped.wait())]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    if venue.stopped.is_set():
+        await asyncio.sleep(settings.shutdown_seconds_max)  # `env.fatal` ends the process meanwhile
+        return 1
+    say("stopping")
+    await venue.stop()
+    for wait in waits:
+        wait.cancel()
+    return 0
+
+
+def _warm() -> None:
+    if warm.is_cold():
+        started = time.monotonic()
+        say("compiling kernels (first start only)...")
+        warm.warm()
+        say(f"kernels compiled in {time.monotonic() - started:.0f} s")
+    else:
+        warm.warm()

@@ -1,0 +1,106 @@
+"""Every kernel is entered once before the venue opens, so that none compiles while a trader waits."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from engine.codes import CommandKind, OrderType, Phase, RefForm, Side, TimeInForce
+from engine.log.record import GENERATION, GENESIS_DIGEST, encode_record
+from engine.machine import Machine
+from engine.messages.batch import Batch, cold, join
+from engine.messages.bodies import Body, ListInstrument, OpenAccount, Resume, SetPhase, Uncross
+from engine.messages.refs import text_ref
+from engine.messages.rows import COMMAND, ROW_VERSION
+from engine.state.books import Books
+
+_NS = 10**9
+
+
+def is_cold() -> bool:
+    """Whether the kernels have still to be compiled on this machine."""
+    folder = os.environ.get("NUMBA_CACHE_DIR")
+    return folder is None or next(Path(folder).rglob("*.nbi"), None) is None
+
+
+def warm() -> None:
+    """Run a small market, all of its operations, on books that are then forgotten."""
+    machine = Machine(Books())
+    listing = ListInstrument(
+        1, "WARM", "Warm", "coffee", "0.05", "USc/lb", "bag of 69 kg", "USD", 1, 1, price_min=1, reference=100
+    )
+    _apply(machine, cold(Resume(_NS, _NS)))
+    for body in (OpenAccount(1, "warm"), OpenAccount(2, "warm"), listing, SetPhase(1, Phase.CALL)):
+        _apply(machine, _cold(body))
+    _apply(machine, _rows([_order(1, Side.BUY, 101), _order(2, Side.SELL, 99), _order(2, Side.BUY, 0, market=True)]))
+    machine.indication(1)
+    machine.hot.curve(1)
+    _apply(machine, _cold(Uncross(1, Phase.CONTINUOUS)))
+    _apply(machine, _rows([_order(1, Side.BUY, 90), _order(2, Side.SELL, 80, tif=TimeInForce.FOK)]))
+    _apply(machine, _text_orders())
+    for order in machine.hot.orders_of(1).tolist():
+        machine.hot.order(order[0])
+        _apply(machine, _rows([_on(order[0], CommandKind.REPLACE, 91), _on(order[0], CommandKind.CANCEL, 0)]))
+    form, hi, lo = text_ref("warm")
+    machine.hot.order_of_text(1, form, hi, lo)
+    for side in Side:
+        machine.hot.depth(1, side, 10)
+    machine.hot.sweep_client_ids(2**60)
+    machine.state_hash()
+
+
+_count = 0
+
+
+def _order(account: int, side: Side, price: int, *, tif: int = TimeInForce.GTC, market: bool = False) -> np.ndarray:
+    global _count
+    _count += 1
+    row = np.zeros(1, COMMAND)
+    row["kind"], row["side"], row["tif"], row["version"] = CommandKind.NEW, side, tif, ROW_VERSION
+    row["type"] = OrderType.MARKET if market else OrderType.LIMIT
+    row["instrument"], row["account"], row["price"], row["qty"] = 1, account, price, 10
+    row["ref_form"], row["ref_hi"], row["ref_lo"] = RefForm.STREAM, 1, _count
+    return row
+
+
+def _on(order: int, kind: CommandKind, price: int) -> np.ndarray:
+    row = _order(1, Side.BUY, price)
+    row["kind"], row["order"], row["qty"] = kind, order, 5 if price else 0
+    return row
+
+
+def _text_orders() -> Batch:
+    row, long_row = _order(1, Side.BUY, 85), _order(1, Side.BUY, 84)
+    long_id = "a-client-id-that-is-long"
+    for each, text in ((row, "warm"), (long_row, long_id)):
+        each["ref_form"], each["ref_hi"], each["ref_lo"] = text_ref(text)
+    long_row["body_length"] = len(long_id)
+    return Batch(np.frombuffer(row.tobytes() + long_row.tobytes(), COMMAND), blob=long_id.encode())
+
+
+def _rows(rows: list[np.ndarray]) -> Batch:
+    return Batch(np.frombuffer(b"".join(row.tobytes() for row in rows), COMMAND))
+
+
+def _cold(body: Body) -> Batch:
+    batch = join([cold(body)])
+    return Batch(np.frombuffer(batch.rows.tobytes(), COMMAND), blob=batch.blob)
+
+
+def _apply(machine: Machine, batch: Batch) -> None:
+    record = encode_record(
+        batch,
+        shard=0,
+        generation=GENERATION,
+        epoch=1,
+        first_seq=machine.seq + 1,
+        ts_ns=machine.ts_ns + _NS,
+        number=1,
+        prev_digest=GENESIS_DIGEST,
+        durable_through=0,
+        applied_seq=machine.seq,
+        event_digest=machine.event_digest,
+    )
+    machine.apply(record)
