@@ -77,7 +77,7 @@ class Season(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     importers: Annotated[int, Meta(ge=1, le=30)]
     coops_per_origin: Annotated[int, Meta(ge=1, le=5)]
-    offer_bags_max: Count  # a lot is offered in parts of at most so many bags
+    offers_per_season: Count  # about so many offers in each book: its lots are cut into parts of a fitting size
     offers_per_book: Annotated[int, Meta(ge=1, le=200)]  # sell offers that the co-ops keep open in each book
     bids_per_book: Annotated[int, Meta(ge=1, le=200)]  # bids that the importers keep open in each book
     actions_per_second: Annotated[float, Meta(gt=0, le=100)]  # of all clients together
