@@ -10,6 +10,7 @@ import json
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, NoReturn
 
 import numpy as np
@@ -19,6 +20,7 @@ from engine.limits import CLEAR_ORDERS_MAX, PRICE_TICKS_MAX, QTY_LOTS_MAX
 
 DECIMALS_MAX = 12
 _DECIMAL = re.compile(r"(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]{1,4}))?", re.ASCII)
+_DIGITS = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII)
 _DIGITS_MAX = 64  # of one number, exponent included
 _INTEGER_MAX = 2**62  # of seq and time
 _ID_CHARS_MAX = 256
@@ -60,25 +62,38 @@ def _shown(value: object) -> str:
     return text if len(text) <= 40 else text[:37] + "..."
 
 
-def decimal(value: object, field: str) -> Fraction:
-    """Exact value of a JSON number or of a string with one. Raises InputError naming `field`."""
-    match = _DECIMAL.fullmatch(value) if isinstance(value, str) and len(value) <= _DIGITS_MAX else None
+@lru_cache(maxsize=65_536)
+def _exact(text: str) -> Fraction | str:
+    """Value of decimal text, or what is wrong with it."""
+    match = _DECIMAL.fullmatch(text) if len(text) <= _DIGITS_MAX else None
     if match is None:
-        _fail(field, f"{_shown(value)} is not a decimal number such as 335.25")
+        return "not a decimal number such as 335.25"
     sign, whole, fraction, exponent = match.groups()
     digits, shift = whole + (fraction or ""), int(exponent or 0) - len(fraction or "")
     if abs(shift) > _DIGITS_MAX:
-        _fail(field, f"{_shown(value)} is out of range")
+        return "out of range"
     return Fraction(int(sign + digits) * 10 ** max(shift, 0), 10 ** max(-shift, 0))
 
 
+def decimal(value: object, field: str) -> Fraction:
+    """Exact value of a JSON number or of a string with one. Raises InputError naming `field`."""
+    exact = _exact(value) if isinstance(value, str) else "not a decimal number such as 335.25"
+    if isinstance(exact, str):
+        _fail(field, f"{_shown(value)} is {exact}")
+    return exact
+
+
 def whole_number(value: object, field: str, low: int, high: int) -> int:
-    number = decimal(value, field)
-    if number.denominator != 1:
-        _fail(field, f"{_shown(value)} is not a whole number")
+    if isinstance(value, str) and _DIGITS.fullmatch(value):
+        number = int(value)
+    else:
+        exact = decimal(value, field)
+        if exact.denominator != 1:
+            _fail(field, f"{_shown(value)} is not a whole number")
+        number = exact.numerator
     if not low <= number <= high:
         _fail(field, f"{_shown(value)} is not in {low}..{high}")
-    return number.numerator
+    return number
 
 
 def _load(raw: bytes) -> tuple[object, list[str]]:
@@ -229,11 +244,10 @@ def _decimals(value: Fraction) -> int:
 def tick_of(call: AuctionFile, references: list[Fraction]) -> Fraction:
     """The coarsest power of ten, at most 1, that every price and reference is a multiple of."""
     digits = 0
-    for place, price in enumerate(call.prices):
-        if price is not None and price.denominator != 1:
-            digits = max(digits, _decimals(price))
-            if digits > DECIMALS_MAX:
-                _fail(f"orders[{place}].price", f"more than {DECIMALS_MAX} decimals")
+    for price in _limits(call):
+        digits = max(digits, _decimals(price))
+        if digits > DECIMALS_MAX:
+            _fail(_first_with(call, price), f"more than {DECIMALS_MAX} decimals")
     for reference in references:
         digits = max(digits, _decimals(reference))
         if digits > DECIMALS_MAX:
@@ -243,17 +257,24 @@ def tick_of(call: AuctionFile, references: list[Fraction]) -> Fraction:
 
 def limits_in_ticks(call: AuctionFile, tick: Fraction) -> np.ndarray:
     """int32[n] in ticks, 0 where unpriced. Raises InputError for a price off the tick or out of range."""
-    ticks = np.zeros(len(call.prices), np.int32)
-    for place, price in enumerate(call.prices):
-        if price is None:
-            continue
+    ticks: dict[Fraction | None, int] = {None: 0}
+    for price in _limits(call):
         count = price / tick
         if count.denominator != 1:
-            _fail(f"orders[{place}].price", f"{float(price):g} is not a multiple of the tick {float(tick):g}")
+            _fail(_first_with(call, price), f"{float(price):g} is not a multiple of the tick {float(tick):g}")
         if abs(count) > PRICE_TICKS_MAX:
-            _fail(f"orders[{place}].price", f"beyond {PRICE_TICKS_MAX} ticks of {float(tick):g}")
-        ticks[place] = count.numerator
-    return ticks
+            _fail(_first_with(call, price), f"beyond {PRICE_TICKS_MAX} ticks of {float(tick):g}")
+        ticks[price] = count.numerator
+    return np.array([ticks[price] for price in call.prices], dtype=np.int32)
+
+
+def _limits(call: AuctionFile) -> list[Fraction]:
+    """Each limit once, in the order of the file."""
+    return [price for price in dict.fromkeys(call.prices) if price is not None]
+
+
+def _first_with(call: AuctionFile, price: Fraction) -> str:
+    return f"orders[{call.prices.index(price)}].price"
 
 
 def reference_in_ticks(reference: Fraction, tick: Fraction) -> int:
