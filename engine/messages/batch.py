@@ -41,7 +41,8 @@ def join(batches: list[Batch]) -> Batch:
     """Several batches as one, in order; extension numbers are shifted to their new places."""
     if len(batches) == 1:
         return batches[0]
-    rows = np.concatenate([b.rows for b in batches])
+    # Bytes are joined, not arrays: NumPy compares the fields of structured types one by one, 25 us a pair.
+    rows = np.frombuffer(bytearray().join(np.ascontiguousarray(b.rows) for b in batches), COMMAND)
     at = shift = 0
     for batch in batches:
         if shift:
@@ -49,5 +50,5 @@ def join(batches: list[Batch]) -> Batch:
             part["extension"][part["extension"] != 0] += shift
         at += len(batch)
         shift += len(batch.extensions)
-    extensions = np.concatenate([b.extensions for b in batches])
+    extensions = np.frombuffer(b"".join(np.ascontiguousarray(b.extensions) for b in batches), EXTENSION)
     return Batch(rows, extensions, b"".join(b.blob for b in batches))

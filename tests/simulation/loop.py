@@ -30,7 +30,7 @@ class SimLoop(asyncio.BaseEventLoop):
         self._now = 0.0
         self.dead: set[str] = set()
         self.on_crash: Callable[[str], None] = lambda process: None
-        self.steps = 0
+        self.halted: BaseException | None = None  # raised out of the loop after the present round
         self.set_exception_handler(lambda loop, context: None)
 
     def time(self) -> float:
@@ -65,11 +65,12 @@ class SimLoop(asyncio.BaseEventLoop):
             process = handle._context.get(PROCESS, "world")
             if process in self.dead:
                 continue
-            self.steps += 1
             try:
                 handle._run()
             except Crash:
                 self.kill(process)
+        if self.halted is not None:
+            raise self.halted
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
         """Cancelled timers are thrown away when their time comes."""

@@ -32,7 +32,7 @@ def simulate(seed: int, variants: type[Variants] = Variants) -> Report:
     world = World(seed, variants)
     asyncio.set_event_loop(None)
     try:
-        return world.loop.run_until_complete(_life(world, seed))
+        return world.loop.run_until_complete(_life(world, seed, variants))
     except (Violation, Stuck, AssertionError) as error:
         why = world.violation or error
         raise Violation(f"seed {seed}: {type(why).__name__} {why}") from error
@@ -40,7 +40,7 @@ def simulate(seed: int, variants: type[Variants] = Variants) -> Report:
         world.loop.close()
 
 
-async def _life(world: World, seed: int) -> Report:
+async def _life(world: World, seed: int, variants: type[Variants]) -> Report:
     chance = world.chance
     world.start_server()
     world.start_follower()
@@ -52,7 +52,8 @@ async def _life(world: World, seed: int) -> Report:
     await _work(world, operator.open_venue(accounts))
 
     world.disk.crash_rate = chance.choice((0.0, 0.0, 0.002, 0.01))
-    world.disk.error_rate = chance.choice((0.0, 0.0, 0.001, 0.005))
+    error_rate = chance.choice((0.0, 0.0, 0.001, 0.005))
+    world.disk.error_rate = error_rate if variants.error_rate is None else variants.error_rate
     saboteur = world.loop.spawn("world", _kill_now_and_then(world, chance.choice((0.0, 2.0, 8.0))))
     await _work(
         world,
@@ -75,8 +76,6 @@ async def _work(world: World, *coroutines) -> None:
     """Clients are processes of their own; the first one that breaks ends the run."""
     tasks = [world.loop.spawn(f"client-{number}", coroutine) for number, coroutine in enumerate(coroutines)]
     await asyncio.gather(*tasks)
-    if world.violation:
-        raise world.violation
 
 
 async def _kill_now_and_then(world: World, kills_a_second: float) -> None:
@@ -98,8 +97,6 @@ async def _heal(world: World) -> None:
 
 async def _wait_a_little(world: World, until: float, why: str) -> None:
     await asyncio.sleep(0.01)
-    if world.violation:
-        raise world.violation
     if world.loop.time() > until:
         raise world.violated(why)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Awaitable, Callable
 from hashlib import blake2b
 from pathlib import Path
@@ -148,14 +149,17 @@ class Follower:
         try:
             for record in self.reader.poll(self.world.chance.randint(1, 50)):
                 self.check.check(record)
-                self.machine.apply(record)
+                events = self.machine.apply(record)
                 self.check.applied(self.machine.seq, self.machine.event_digest)
+                self.world.published.append((record.number, record.digest, events.tobytes()))
         except (LogCorrupt, DigestDiffers, AssertionError) as error:
             raise self.world.violated(f"the follower stops: {type(error).__name__} {error}") from error
 
 
 class Variants:
     """How the parts are made. A planted bug replaces one of these."""
+
+    error_rate: float | None = None  # of disk calls; None: the seed's
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -189,8 +193,9 @@ class World:
         self.crashes = 0
         self.graveyard: list[object] = []
         self.wall_offset_ns = START_NS
-        self.published: list[tuple[int, bytes, bytes]] = []
+        self.published: list[tuple[int, bytes, bytes]] = []  # by either process: number, digest, events
         self.violation: Violation | None = None
+        self._outside = contextvars.copy_context()
         self._trace = blake2b(digest_size=16)
 
     def monotonic_ns(self) -> int:
@@ -205,8 +210,9 @@ class World:
         return self._trace.hexdigest()
 
     def violated(self, why: str) -> Violation:
-        """Remember the first violation: callbacks are guarded, so that raising it may not be enough."""
+        """The first violation ends the run: callbacks are guarded, so that raising it may not be enough."""
         self.violation = self.violation or Violation(why)
+        self.loop.halted = self.violation
         return self.violation
 
     # Processes
@@ -237,10 +243,14 @@ class World:
         if power or self.chance.random() < 0.3:
             self.loop.dead.add(self.following)
             self.follower = None
-        self.wall_offset_ns += self.chance.choice((0, 0, 0, -3600, 1, 40, 86_400)) * 10**9
-        self.loop.call_later(self.chance.uniform(0.001, 0.05), self.start_server)
+        self.wall_offset_ns += self.chance.choice((0, 0, 0, -3600, 1, 40, 1800)) * 10**9  # ids are kept a day
+        self._later(self.start_server)
         if self.follower is None:
-            self.loop.call_later(self.chance.uniform(0.001, 0.05), self.start_follower)
+            self._later(self.start_follower)
+
+    def _later(self, start: Callable[[], None]) -> None:
+        """What watches over the processes is none of them, whoever's callback this is."""
+        self.loop.call_later(self.chance.uniform(0.001, 0.05), start, context=self._outside)
 
     def _look_between(self) -> None:
         """The follower reads while a record is written but not yet synced."""

@@ -1,0 +1,153 @@
+"""Bugs planted on purpose, one at a time: a simulator that finds none of them would prove nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from engine.limits import SEGMENT_HEADER_BYTES
+from engine.log.follow import LogReader
+from engine.log.local import LocalLog
+from engine.log.record import Record, padded
+from engine.log.segments import Walk
+from engine.machine import Machine
+from gateway.sequencer import Sequencer
+from tests.simulation.disk import SimFiles
+from tests.simulation.world import DIRECTORY, SimEnv, Variants, World
+
+
+class EagerSequencer(Sequencer):
+    """Applies and answers while the record is still being written."""
+
+    async def _turn(self) -> bool:
+        taken = self._next()
+        if taken is None:
+            if self._stopping:
+                return False
+            await self._wait()
+            return True
+        record = self._stamp.record(taken.batch, self.env.now_ns(), self.machine.seq, self.machine.event_digest)
+        writing = self.env.run_blocking(self.log.write, record)
+        self._durable = (record, taken)
+        self._apply_durable()
+        await writing
+        self._wrote_ns, self._empty_written = self.env.now_ns(), not len(taken.batch)
+        return True
+
+
+class QuietlyEagerSequencer(EagerSequencer):
+    """Applies and publishes before the record is durable, but holds the answers back until it is."""
+
+    async def _turn(self) -> bool:
+        held: list[tuple[Callable, tuple]] = []
+        tell, on_record = self._tell, self.on_record
+        self._tell = lambda callback, *args: (
+            tell(callback, *args) if callback == on_record else held.append((callback, args))
+        )
+        going = await super()._turn()
+        self._tell = tell
+        for callback, args in held:
+            tell(callback, *args)
+        return going
+
+
+class AckBeforeSync(Variants):
+    def sequencer(self, env: SimEnv, log: LocalLog, machine: Machine, on_record: Callable) -> Sequencer:
+        return EagerSequencer(env, log, machine, on_record)
+
+
+class ApplyBeforeDurable(Variants):
+    def sequencer(self, env: SimEnv, log: LocalLog, machine: Machine, on_record: Callable) -> Sequencer:
+        return QuietlyEagerSequencer(env, log, machine, on_record)
+
+
+class SkipDataSync(Variants):
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        world.disk.syncs_are_skipped = True
+
+
+class SkipDirectorySync(Variants):
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        world.disk.dir_syncs_are_skipped = True
+
+
+class RetryFailedSync(Variants):
+    error_rate = 0.02
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        world.disk.failed_syncs_are_retried = True
+
+
+class ForgetIdsOnReplay(Variants):
+    def after_replay(self, machine: Machine) -> None:
+        machine.hot.sweep_client_ids(2**62)
+        machine.venue.remembered.clear()
+
+
+class CutTheLastRecord(Variants):
+    """Takes the last record for torn although it is whole."""
+
+    def open_log(self, files: SimFiles) -> LocalLog:
+        for name in files.listdir(DIRECTORY)[-1:]:
+            if name.endswith(".seg"):
+                handle = files.open(DIRECTORY / name)
+                content = files.pread(handle, files.size(handle), 0)
+                at, last = SEGMENT_HEADER_BYTES, None
+                for record in Walk(name, content, _tail(content), 0):
+                    at, last = at + padded(len(record.raw)), record
+                if last is not None:
+                    files.pwrite(handle, bytes(len(last.raw)), at - padded(len(last.raw)))
+        return super().open_log(files)
+
+
+class HastyReader(LogReader):
+    """Hands out the last record without anything that vouches for it."""
+
+    def _look(self, max_records: int, window: int, later: int | None) -> tuple[Walk, list[Record]]:
+        return super()._look(max_records, window, 2**62 if later is None else later)
+
+
+class FollowUndurable(Variants):
+    def reader(self, files: SimFiles) -> LogReader:
+        return HastyReader(files, DIRECTORY)
+
+
+class NoResume(Variants):
+    def sequencer(self, env: SimEnv, log: LocalLog, machine: Machine, on_record: Callable) -> Sequencer:
+        class Restless(Sequencer):
+            def _begin(self) -> None:
+                super()._begin()
+                if self.machine.seq:
+                    self._first = None
+
+        return Restless(env, log, machine, on_record)
+
+
+class SplitByRestart(Variants):
+    """The machine's timers are forgotten by a restart: state that never came through the log."""
+
+    def after_replay(self, machine: Machine) -> None:
+        while (timer := machine.venue.timers.pop_due(2**62)) is not None:
+            assert timer
+
+
+def _tail(content: bytes):
+    from engine.log.segments import decode_segment_header
+
+    return decode_segment_header(content).tail
+
+
+BUGS: list[type[Variants]] = [
+    AckBeforeSync,
+    ApplyBeforeDurable,
+    SkipDataSync,
+    SkipDirectorySync,
+    RetryFailedSync,
+    ForgetIdsOnReplay,
+    CutTheLastRecord,
+    FollowUndurable,
+    NoResume,
+    SplitByRestart,
+]
