@@ -73,14 +73,15 @@ def venue(core: int | None) -> Iterator[int]:
         log = (Path(folder) / "serve.log").open("w+")
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         try:
-            if core is not None:
-                os.sched_setaffinity(process.pid, {core})
             assert process.stdout is not None
             line = process.stdout.readline()
             found = re.search(r"http://[^:]+:(\d+)", line)
             if not found:
                 log.seek(0)
                 raise RuntimeError(f"the venue did not start: {line!r}\n{log.read()}")
+            if core is not None:  # every thread of serve; the follower, a process of its own, goes where there is room
+                for task in os.listdir(f"/proc/{process.pid}/task"):
+                    os.sched_setaffinity(int(task), {core})
             yield int(found[1])
         finally:
             process.send_signal(signal.SIGTERM)
