@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 from hypothesis import strategies as st
@@ -10,7 +11,7 @@ from engine.codes import CommandKind, OrderType, Phase, Side, TimeInForce
 from engine.messages import bodies
 from engine.messages.batch import Batch, cold
 from engine.messages.refs import stream_ref, text_ref
-from tests.recorder import SECOND_NS, T0_NS, bid_of, order_row
+from tests.recorder import SECOND_NS, T0_NS, Recorder, auction_sale, bid_of, open_venue, order_row
 
 ACCOUNTS = st.integers(1, 6)  # one more than are open
 INSTRUMENTS = st.integers(1, 3)
@@ -93,3 +94,72 @@ COMMANDS = st.one_of(orders(), orders(), orders(), changes(), BIDS, CALLS)
 def mixed_flow() -> st.SearchStrategy[list[tuple[int, list[Batch]]]]:
     """A few records of up to 60 commands, hot and cold mixed, over some minutes of venue time."""
     return st.lists(st.tuples(st.integers(0, 120), st.lists(COMMANDS, min_size=1, max_size=60)), min_size=1, max_size=6)
+
+
+def open_markets(recorder: Recorder) -> None:
+    """Instrument 1 in a call that a calendar will uncross, and again later; 2 before its opening; a sale on show."""
+    open_venue(recorder)
+    moves = ((30, Phase.CONTINUOUS, True), (90, Phase.CALL, False), (150, Phase.CLOSED, True), (200, Phase.CALL, False))
+    entries = tuple(
+        bodies.ScheduleEntry(recorder.ts_ns + after_s * SECOND_NS, phase, uncross) for after_s, phase, uncross in moves
+    )
+    recorder.do(
+        bodies.SetPhase(1, Phase.CALL),
+        bodies.SetPhase(2, Phase.PRE_OPEN),
+        bodies.Schedule(1, 1, entries),
+        auction_sale(recorder.ts_ns),
+    )
+
+
+def seeded_flow(seed: int, records: int = 30) -> list[tuple[int, list[Batch]]]:
+    """A longer flow than hypothesis likes to draw: `records` of 1 to 30 commands, about half of them orders that
+    meet, the rest cancels, replaces, bids, calls and the odd mistake."""
+    rng = Random(seed)
+    accounts, texts = (1, 2, 3, 4, 5) * 5 + (6,), [f"id-{number}" for number in range(60)]
+
+    def ref() -> tuple[int, int, int]:
+        form = rng.random()
+        if form < 0.4:
+            return (0, 0, 0)
+        if form < 0.6:
+            return stream_ref(rng.randrange(2), rng.randrange(1, 2_000))
+        return text_ref(rng.choice(texts))
+
+    def order() -> Batch:
+        unpriced = rng.random() < 0.1
+        return order_row(
+            rng.choice(accounts),
+            Side(rng.randrange(2)),
+            0 if unpriced else rng.randrange(6_690, 6_720),
+            rng.randrange(1, 40),
+            instrument=rng.choice((1,) * 12 + (2,) * 3 + (3,)),
+            type=OrderType.MARKET if unpriced else OrderType.LIMIT,
+            tif=rng.choice((TimeInForce.GTC,) * 6 + (TimeInForce.IOC, TimeInForce.FOK)),
+            ref=ref(),
+        )
+
+    def change() -> Batch:
+        replaces = rng.random() < 0.5
+        return order_row(
+            rng.choice(accounts),
+            Side(rng.randrange(2)) if replaces else Side.BUY,
+            rng.randrange(6_690, 6_720) if replaces else 0,
+            rng.randrange(1, 40) if replaces else 0,
+            instrument=rng.choice((1,) * 9 + (2,)),
+            kind=CommandKind.REPLACE if replaces else CommandKind.CANCEL,
+            order=0 if rng.random() < 0.2 else (1 << 32) + rng.randrange(60),
+            ref=ref(),
+        )
+
+    def bid() -> Batch:
+        named = f"bid-{rng.randrange(40)}" if rng.random() < 0.5 else None
+        return bid_of(rng.choice(accounts), rng.randrange(1, 4), 400 + 10 * rng.randrange(-1, 40), client_id=named)
+
+    def call() -> Batch:
+        instrument = rng.choice((1, 2))
+        if rng.random() < 0.5:
+            return cold(bodies.Uncross(instrument, rng.choice((Phase.CONTINUOUS, Phase.CLOSED))))
+        return cold(bodies.SetPhase(instrument, rng.choice((Phase.CALL, Phase.PRE_OPEN, *Phase))))
+
+    makers = (order,) * 10 + (change,) * 5 + (bid,) * 3 + (call,)
+    return [(rng.randrange(25), [rng.choice(makers)() for _ in range(rng.randrange(1, 31))]) for _ in range(records)]

@@ -19,7 +19,7 @@ from engine.messages import bodies
 from engine.messages.batch import Batch, cold, join
 from engine.messages.refs import text_ref
 from engine.state.canonical import cold_sections
-from tests.flows import mixed_flow
+from tests.flows import mixed_flow, open_markets
 from tests.recorder import HOTS, SECOND_NS, Recorder, auction_sale, bid_of, coffee, kinds, open_venue, order_row
 
 pytestmark = pytest.mark.parametrize("hot", HOTS)
@@ -433,8 +433,7 @@ def test_any_partition_into_records_gives_the_same_history(hot, flow, cuts):
     """Commands of one time: events by (seq, index) and the state hash do not depend on the cut."""
     whole, parts = Recorder(Machine(hot())), Recorder(Machine(hot()))
     for recorder in (whole, parts):
-        open_venue(recorder)
-        recorder.do(bodies.SetPhase(1, Phase.CALL), auction_sale(recorder.ts_ns))
+        open_markets(recorder)
     for after_s, batches in flow:
         together = named(whole.do(*batches, after_s=after_s), whole)
         edges = sorted({0, len(batches)} | {cut for cut in cuts if cut < len(batches)})
