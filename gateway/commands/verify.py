@@ -1,0 +1,76 @@
+"""`qhatu verify --data DIR`: every record, and the compiled kernels against the plain-Python oracle over the log.
+
+Two machines take each record; their events are compared byte by byte, and in the end the hashes of their states. The
+chain of records and the event digests that the venue wrote are checked on the way.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from gateway.offline import AsJson, DataDir, Refused, progress_line, refusals
+
+
+def verify(data: DataDir, as_json: AsJson = False) -> None:
+    """Exit 0: everything agrees. Exit 1: stderr names the first command that does not."""
+    with refusals("verify"):
+        answer = verified(data)
+    if as_json:
+        typer.echo(json.dumps(answer))
+    else:
+        for name, value in answer.items():
+            typer.echo(f"{name:<13} {value}")
+
+
+def verified(data: Path) -> dict[str, Any]:
+    """What was compared. Raises Refused where kernel and oracle differ, and what reading the log raises."""
+    import numpy as np
+
+    from engine.log.replay import DigestCheck
+    from engine.machine import Machine
+    from engine.oracle.books import Books as OracleBooks
+    from gateway.replaying import compiled_books, open_log
+
+    log, tell = open_log(data), progress_line()
+    kernel, oracle = Machine(compiled_books(), log.skips), Machine(OracleBooks(), log.skips)
+    check = DigestCheck()
+    records = events_compared = 0
+    for record in log.read():
+        check.check(record)
+        found, expected = kernel.apply(record), oracle.apply(record)
+        if found.tobytes() != expected.tobytes():
+            raise Refused(_difference(record, found, expected, np))
+        check.applied(kernel.seq, kernel.event_digest)
+        records += 1
+        events_compared += len(found)
+        if tell:
+            tell(record)
+    if kernel.state_hash() != oracle.state_hash():
+        raise Refused(
+            f"after command {kernel.seq} the kernel's state has hash {kernel.state_hash().hex()}, "
+            f"the oracle's {oracle.state_hash().hex()}"
+        )
+    return {
+        "seq": kernel.seq,
+        "records": records,
+        "commands": kernel.seq,
+        "events": events_compared,
+        "state_hash": kernel.state_hash().hex(),
+        "event_digest": kernel.event_digest.hex(),
+        "verified": True,
+    }
+
+
+def _difference(record: Any, found: Any, expected: Any, np: Any) -> str:
+    """The first event of a record in which the two differ."""
+    n = min(len(found), len(expected))
+    at = np.flatnonzero(found[:n] != expected[:n])
+    place = int(at[0]) if len(at) else n
+    longer = found if place < len(found) else expected
+    seq = record.first_seq + int(longer["command"][place])
+    shown = [str(events[place]) if place < len(events) else "nothing" for events in (found, expected)]
+    return f"command {seq}, event {int(longer['index'][place])}: the kernel gives {shown[0]}, the oracle {shown[1]}"
