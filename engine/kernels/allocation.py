@@ -75,7 +75,7 @@ def levels_of(table, prices, ranks, buy, sell):
     """Ranks with any lots, rising, and their lots on both sides.
 
     table            in   int64[2 * (T + 2)]  as `sum_by_key` left it
-    ranks, buy, sell out  int64[>= T]         filled to the returned length
+    ranks, buy, sell out  int64[>= 1 + min(T, orders)]  filled to the returned length
     returns          int64                    how many levels there are
     """
     stride = prices + 2

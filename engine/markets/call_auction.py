@@ -155,7 +155,8 @@ def clear_flat(
 
 def _price(table: np.ndarray, ladder: Ladder, reference_ticks: int | None, rule: object) -> Clearing:
     """Price from the table of sums; the same kernel as for a book."""
-    ranks, buy, sell = (np.empty(ladder.ranks + 1, np.int64) for _ in range(3))
+    most = min(ladder.ranks, ladder.price.size)
+    ranks, buy, sell = (np.empty(most + 1, np.int64) for _ in range(3))
     n = allocation.levels_of(table, ladder.ranks, ranks, buy, sell)
     prices = ranks[:n] + ladder.lowest if ladder.price_of_rank is None else ladder.price_of_rank[ranks[:n]]
     top = ladder.ranks + 1
