@@ -87,7 +87,7 @@ class Machine:
         try:
             self._run(turn, record)
         except Exception as error:
-            error.add_note(f"while applying commands from {turn.seq} (record {record.number})")
+            error.add_note(f"while applying {_in_hand(turn.command, record)} (record {record.number})")
             raise
         events = turn.events()
         self.seq, self.ts_ns = record.next_seq - 1, record.ts_ns
@@ -175,6 +175,14 @@ class Machine:
             turn.emit(EventKind.DONE, instrument=instrument, order=order, account=turn.account)
         if key is not None and asked is not None:
             identity.remember(turn, key, asked, reason=reason, instrument=instrument, order=order)
+
+
+def _in_hand(row: int, record: Record) -> str:
+    """Name the commands that a failure at `row` may have come from: a cold one, or hot ones to the end of their run."""
+    hot = record.batch.rows["kind"][row:] < COLD_FIRST
+    run = len(hot) if hot.all() else max(1, int(hot.argmin()))
+    first = record.first_seq + row
+    return f"command {first}" if run == 1 else f"commands {first} to {first + run - 1}"
 
 
 def _bodies(record: Record) -> list[bytes] | None:

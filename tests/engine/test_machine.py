@@ -275,7 +275,7 @@ def test_a_bug_in_a_rule_stops_the_machine_and_a_skip_passes_over_it(hot, monkey
     with pytest.raises(ZeroDivisionError) as raised:
         recorder.do(order_row(1, Side.BUY, 6700, 1), bid_of(2, 2, 400), order_row(1, Side.BUY, 6700, 2))
     poison = recorder.records[-1].first_seq + 1
-    assert f"from {poison}" in raised.value.__notes__[0]
+    assert raised.value.__notes__[0] == f"while applying command {poison} (record {len(recorder.records)})"
 
     with pytest.raises(ZeroDivisionError):
         replayed(hot, recorder)
@@ -288,6 +288,19 @@ def test_a_bug_in_a_rule_stops_the_machine_and_a_skip_passes_over_it(hot, monkey
     assert events["command"].tolist() == [0, 1, 2]
     assert (events["flags"] & EventFlag.LAST).tolist() == [1, 1, 1]
     assert again.seq == poison + 1
+
+
+def test_a_failure_among_hot_commands_names_their_run(hot, monkeypatch):
+    def fails(*args, **kwargs):
+        raise ZeroDivisionError("planted")
+
+    recorder = venue_on(hot)
+    monkeypatch.setattr(recorder.machine.hot, "run", fails, raising=True)
+    orders = [order_row(1, Side.BUY, 6700, qty) for qty in (1, 2, 3)]
+    with pytest.raises(ZeroDivisionError) as raised:
+        recorder.do(bodies.Time(), *orders, bodies.Time())
+    first = recorder.records[-1].first_seq
+    assert f"commands {first + 1} to {first + 3} " in raised.value.__notes__[0]
 
 
 def test_a_hot_command_can_be_skipped_among_others(hot):

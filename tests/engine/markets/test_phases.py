@@ -23,6 +23,7 @@ from engine.machine import Machine
 from engine.markets.registers import LIVE_RULE_SETS
 from engine.messages import bodies
 from engine.messages.batch import Batch
+from engine.oracle.books import Books
 from tests.recorder import HOTS, SECOND_NS, Recorder, coffee, kinds, open_venue, order_row
 
 
@@ -142,7 +143,7 @@ ORDERS = st.lists(
 @settings(max_examples=60, deadline=None)
 def test_an_uncrossed_book_is_not_crossed_whatever_its_rules(rules: str, orders: list[Batch], reference: int | None):
     """Nothing is left that could trade, fills balance, and no order trades beyond its limit."""
-    recorder = Recorder(Machine(HOTS[0].values[0]()))
+    recorder = Recorder(Machine(Books()))
     open_venue(recorder, instruments=0)
     recorder.do(coffee(rules=rules, reference=reference), bodies.SetPhase(1, Phase.CALL))
     accepted = recorder.do(*orders)
