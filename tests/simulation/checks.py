@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
+from random import Random
 
 import numpy as np
 
-from engine.codes import CommandKind, EventKind, Reason
+from engine.codes import CommandKind, EventFlag, EventKind, Reason
 from engine.log.interface import LogCorrupt
 from engine.log.local import LocalLog
+from engine.log.record import Record
 from engine.log.replay import DigestDiffers, replay
 from engine.machine import Machine
-from engine.oracle.books import Books
+from engine.messages.batch import Batch
+from engine.oracle import books as oracle
+from engine.state import books as kernel
 from tests.simulation.clients import Client, named
 from tests.simulation.disk import SimFiles
 from tests.simulation.world import DIRECTORY, SEGMENT_BYTES, World
-
-ANSWERS_OF_REPEATS = {EventKind.DUPLICATE}
 
 
 class Rebuilt:
@@ -28,11 +33,11 @@ class Rebuilt:
                 SimFiles(world.disk, faulty=False), DIRECTORY, writable=False, segment_bytes=SEGMENT_BYTES
             )
             self.records = list(log.read())
-            self.machine = Machine(Books(), log.skips)
+            self.machine = Machine(oracle.Books(), log.skips)
             replay(log, self.machine)
         except (LogCorrupt, DigestDiffers) as error:
             raise world.violated(f"the final log does not replay: {type(error).__name__} {error}") from error
-        machine = Machine(Books(), log.skips)
+        machine = Machine(kernel.Books(), log.skips)
         self.events_of = {record.number: machine.apply(record) for record in self.records}
         self.digest_of = {record.number: record.digest for record in self.records}
         self.by_seq: dict[int, np.ndarray] = {}
@@ -53,6 +58,7 @@ def check(world: World, clients: list[Client]) -> None:
     _each_id_is_answered_once(world, rebuilt)
     _quantities_are_conserved(world, rebuilt)
     _every_start_resumes(world, rebuilt)
+    _cuts_change_nothing(world, rebuilt)
     if world.violation:
         raise world.violation
 
@@ -101,7 +107,9 @@ def _heard_is_in_the_log(world: World, rebuilt: Rebuilt, clients: list[Client]) 
 
 def _answer(events: np.ndarray) -> np.void:
     """The event that answers the command itself: the first that no timer caused."""
-    return next(event for event in events if not event["flags"] & 4 and event["kind"] != EventKind.TIMER)
+    return next(
+        event for event in events if not event["flags"] & EventFlag.BY_TIMER and event["kind"] != EventKind.TIMER
+    )
 
 
 def _each_id_is_answered_once(world: World, rebuilt: Rebuilt) -> None:
@@ -150,3 +158,28 @@ def _every_start_resumes(world: World, rebuilt: Rebuilt) -> None:
             epoch = record.epoch
             if record.count != 1 or record.batch.rows["kind"][0] != CommandKind.RESUME:
                 raise world.violated(f"epoch {epoch} does not begin with RESUME alone")
+
+
+def _cuts_change_nothing(world: World, rebuilt: Rebuilt) -> None:
+    """The same commands in other records (each cut at random places, same time): same events, same state."""
+    machine = Machine(kernel.Books())
+    for record in rebuilt.records:
+        events = []
+        for start, part in _cut(record, world.chance):
+            caused = machine.apply(part).copy()
+            caused["command"] += start
+            events.append(caused.tobytes())
+        if record.count and b"".join(events) != rebuilt.events_of[record.number].tobytes():
+            raise world.violated(f"record {record.number} in parts gives other events")
+    if machine.state_hash() != rebuilt.machine.state_hash():
+        raise world.violated("other records of the same commands give another state")
+
+
+def _cut(record: Record, chance: Random) -> Iterator[tuple[int, Record]]:
+    """A record as several, with the first row of each."""
+    batch, ends = record.batch, record.batch.rows["body_length"].cumsum(dtype=np.int64).tolist()
+    edges = sorted({0, record.count, *(chance.randint(0, record.count) for _ in range(3))})
+    for start, end in pairwise(edges):
+        blob = batch.blob[ends[start - 1] if start else 0 : ends[end - 1]]
+        part = Batch(batch.rows[start:end], batch.extensions, blob)
+        yield start, replace(record, first_seq=record.first_seq + start, batch=part)

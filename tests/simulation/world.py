@@ -18,7 +18,8 @@ from engine.log.local import LocalLog
 from engine.log.record import Record
 from engine.log.replay import DigestCheck, DigestDiffers, replay
 from engine.machine import Machine
-from engine.oracle.books import Books
+from engine.oracle import books as oracle
+from engine.state import books as kernel
 from gateway.env import FATAL_GRACE_SECONDS
 from gateway.sequencer import Fatal, Sequencer
 from tests.simulation.disk import Disk, SimFiles
@@ -101,7 +102,7 @@ class Server:
             world.note(f"open failed {error}")
             world.loop.kill(PROCESS.get())
             return
-        self.machine = Machine(Books(), log.skips)
+        self.machine = Machine(kernel.Books(), log.skips)
         replay(log, self.machine)
         world.variants.after_replay(self.machine)
         world.note(f"start {log.tail.next_number} {self.machine.state_hash().hex()} {log.notes}")
@@ -132,11 +133,12 @@ class Server:
 
 
 class Follower:
-    """The second process: reads what is durable, applies it, compares digests."""
+    """The second process: reads what is durable, applies it, compares digests. Here it runs on the oracle, so that a
+    kernel that decides otherwise is found too."""
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.machine = Machine(Books())
+        self.machine = Machine(oracle.Books())
         self.reader = world.variants.reader(SimFiles(world.disk, faulty=False))
         self.check = DigestCheck()
 
