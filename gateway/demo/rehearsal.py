@@ -141,9 +141,9 @@ class Rehearsal:
         for number in range(int(rate * self.second), int(rate * (self.second + 1))):
             side = importers if number % 2 else coops
             actor = side[number // 2 % len(side)]
-            action = actor.trader.act(self.second, phases)
-            if action is not None:
-                self._send(actor, action)
+            step = actor.trader.act(self.second, phases)
+            if step is not None:
+                self._send(actor, step)
         self._sale(importers)
 
     def _sale(self, importers: list[Actor]) -> None:

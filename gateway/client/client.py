@@ -1,0 +1,321 @@
+"""One account's connection to a venue: orders, bids and feeds over a WebSocket, questions over REST, both in JSON.
+
+The connection is kept: when it breaks it is opened again with growing pauses, feeds are subscribed again (a snapshot
+comes first), and requests without an answer are sent again under the same client id. That is safe because the venue
+answers a repeated id with its first answer: an order takes effect at most once, whatever the network does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import random
+from collections import deque
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+
+import aiohttp
+import msgspec
+
+BACKOFF_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+REQUEST_SECONDS = 30.0  # how long a request is tried before its outcome is given up as unknown
+WAITING_MESSAGES_MAX = 10_000  # of a feed that nobody reads: above it the oldest go and a new snapshot is asked for
+PAUSE_CODES = frozenset({"busy", "rate_limited", "not_ready", "storage_failed"})  # refused or unknown: ask again
+
+
+class Refused(Exception):
+    """The venue said no. `problem` is its whole answer (RFC 9457), `code` the stable reason."""
+
+    def __init__(self, problem: Mapping[str, Any]) -> None:
+        super().__init__(f"{problem.get('code')}: {problem.get('detail')}")
+        self.problem = dict(problem)
+        self.code = str(problem.get("code"))
+
+
+class Lost(Exception):
+    """No answer in time: the outcome is unknown. The same client id may be asked again, now or after a restart."""
+
+
+class Feed:
+    """Messages of one channel, in order: `async for message in feed`. After a gap a snapshot comes again."""
+
+    def __init__(self, client: Client, request: dict[str, Any]) -> None:
+        self.client, self.request = client, request
+        self.seq: int | None = None
+        self._missing = False  # a resync was asked for and has not come
+        self._messages: deque[dict[str, Any]] = deque()
+        self._arrived = asyncio.Event()
+
+    def take(self, message: dict[str, Any]) -> None:
+        """A message from the wire. One that does not follow the last asks for what was missed."""
+        if message["type"] == "update" and self.seq is not None and message.get("prev_seq") != self.seq:
+            if message["seq"] > self.seq and not self._missing:
+                self._missing = True
+                self.client.send({**self.request, "op": "resync", "from": self.seq})
+            return  # seen already, or too early
+        self.seq, self._missing = message["seq"], False
+        if len(self._messages) >= WAITING_MESSAGES_MAX:
+            self._messages.clear()
+            self.client.send(self.request)
+            return
+        self._messages.append(message)
+        self._arrived.set()
+
+    def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
+        return self
+
+    async def __anext__(self) -> dict[str, Any]:
+        while not self._messages:
+            if self.client.closed:
+                raise StopAsyncIteration
+            self._arrived.clear()
+            await self._arrived.wait()
+        return self._messages.popleft()
+
+    def begin(self) -> None:
+        """A new connection: the next message is a snapshot."""
+        self.seq, self._missing = None, False
+
+    def wake(self) -> None:
+        """The client has closed: whoever waits here stops."""
+        self._arrived.set()
+
+
+class _Asked:
+    """A request that waits for its answer."""
+
+    __slots__ = ("answer", "message")
+
+    def __init__(self, message: dict[str, Any], answer: asyncio.Future[dict[str, Any]]) -> None:
+        self.message, self.answer = message, answer
+
+
+class Client:
+    """url: of the venue ("http://127.0.0.1:8080"); token: a key of one account, or None to read public feeds."""
+
+    def __init__(self, url: str, token: str | None = None) -> None:
+        self.url, self.token = url.rstrip("/"), token
+        self.closed = False
+        self.connected = asyncio.Event()
+        self.connections = 0  # opened so far
+        self._feeds: dict[tuple[str, str], Feed] = {}
+        self._asked: dict[int, _Asked] = {}
+        self._ids = itertools.count(1)
+        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._outbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+
+    async def __aenter__(self) -> Client:
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        self._http = aiohttp.ClientSession(headers=headers)
+        self._task = asyncio.create_task(self._keep_connected())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Hang up. Requests without an answer are Lost."""
+        self.closed = True
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        for asked in self._asked.values():
+            if not asked.answer.done():
+                asked.answer.set_exception(Lost("the client was closed"))
+        for feed in self._feeds.values():
+            feed.wake()
+        await self._http.close()
+
+    # Orders and bids. Each raises Refused with the venue's reason, and Lost when no answer came.
+
+    async def order(
+        self,
+        instrument: str,
+        side: str,
+        quantity: str,
+        client_order_id: str,
+        *,
+        price: str | None = None,
+        time_in_force: str = "gtc",
+    ) -> dict[str, Any]:
+        """A limit order, or without a price a market order. Repeating the id gives the first answer again."""
+        return await self._ask(
+            {"op": "order", **order(instrument, side, quantity, client_order_id, price, time_in_force)}
+        )
+
+    async def orders(self, requests: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Several orders (see `order` of this module) in one message; each has an answer or a problem of its own."""
+        return (await self._ask({"op": "orders", "orders": list(requests)}))["results"]
+
+    async def cancel(
+        self, *, order_id: str | None = None, client_order_id: str | None = None, instrument: str | None = None
+    ) -> dict[str, Any]:
+        named = {"order_id": order_id, "client_order_id": client_order_id, "instrument": instrument}
+        return await self._ask({"op": "cancel", **{name: value for name, value in named.items() if value is not None}})
+
+    async def replace(self, order_id: str, *, price: str, quantity: str, client_order_id: str) -> dict[str, Any]:
+        """Another price and open quantity for an open order. `quantity` is what is open afterwards."""
+        message = {"order_id": order_id, "price": price, "quantity": quantity, "client_order_id": client_order_id}
+        return await self._ask({"op": "replace", **message})
+
+    async def bid(self, sale: int, lot: int, maximum: str, client_bid_id: str) -> dict[str, Any]:
+        """A proxy bid in a sale: the most that this account pays. Nobody else sees it."""
+        message = {"sale": sale, "lot": lot, "maximum": maximum, "client_bid_id": client_bid_id}
+        return await self._ask({"op": "bid", **message})
+
+    # Feeds
+
+    def subscribe(self, channel: str, instrument: str | None = None) -> Feed:
+        """The channel's messages from now on, a snapshot first; again after every reconnection."""
+        request: dict[str, Any] = {"op": "subscribe", "channel": channel}
+        if instrument is not None:
+            request["instrument"] = instrument
+        feed = self._feeds[channel, instrument or ""] = Feed(self, request)
+        if self.connected.is_set():
+            self.send(request)
+        return feed
+
+    # REST
+
+    async def get(self, path: str, **query: str | int) -> dict[str, Any]:
+        """GET /v1/<path>. Raises Refused, or aiohttp.ClientError when the venue is out of reach."""
+        async with self._http.get(f"{self.url}/v1/{path}", params=query) as response:
+            return await _decoded(response)
+
+    async def post(self, path: str, body: Mapping[str, Any], *, idempotency_key: str | None = None) -> dict[str, Any]:
+        """POST /v1/<path>; with a key it may be repeated without being done twice. Raises as `get`."""
+        headers = {"Content-Type": "application/json"}
+        if idempotency_key is not None:
+            headers["Idempotency-Key"] = idempotency_key
+        async with self._http.post(
+            f"{self.url}/v1/{path}", data=msgspec.json.encode(body), headers=headers
+        ) as response:
+            return await _decoded(response)
+
+    # The connection
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Queue a message that needs no answer; dropped while there is no connection."""
+        if self.connected.is_set():
+            self._outbox.put_nowait(message)
+
+    async def _ask(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Send until answered: at most REQUEST_SECONDS, again after a reconnection and when the venue says to wait."""
+        number = next(self._ids)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + REQUEST_SECONDS
+        message = {**message, "id": number}
+        try:
+            while True:
+                asked = self._asked[number] = _Asked(message, loop.create_future())
+                self.send(message)
+                try:
+                    answer = await asyncio.wait_for(asked.answer, max(0.0, deadline - loop.time()))
+                except TimeoutError:
+                    raise Lost(f"no answer within {REQUEST_SECONDS:.0f} s") from None
+                if answer.get("op") != "error":
+                    return answer
+                if answer.get("code") not in PAUSE_CODES or loop.time() >= deadline:
+                    raise Refused(answer)
+                await asyncio.sleep(answer.get("retry_after_ms", 200) / 1000)
+        finally:
+            self._asked.pop(number, None)
+
+    async def _keep_connected(self) -> None:
+        failures = 0
+        while not self.closed:
+            try:
+                await self._converse()
+                failures = 0
+            except Refused:
+                self.closed = True  # the key is no good: trying again would not help
+                for asked in self._asked.values():
+                    asked.answer.cancel()
+                raise
+            except (aiohttp.ClientError, OSError, TimeoutError, asyncio.IncompleteReadError):
+                failures += 1
+            self.connected.clear()
+            pause = BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)]
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))
+
+    async def _converse(self) -> None:
+        """One connection from handshake to end."""
+        address = self.url.replace("http", "ws", 1) + "/v1/ws"
+        async with self._http.ws_connect(
+            address, protocols=("qhatu.json.v1",), heartbeat=20.0, max_msg_size=0
+        ) as socket:
+            if self.token is not None:
+                await _say(socket, {"op": "auth", "token": self.token})
+                answer = msgspec.json.decode(await socket.receive_str(timeout=10.0))
+                if answer["op"] == "error":
+                    raise Refused(answer)
+            self._outbox = asyncio.Queue()
+            self.connections += 1
+            self.connected.set()
+            for feed in self._feeds.values():
+                feed.begin()
+                self.send(feed.request)
+            for asked in list(self._asked.values()):
+                self.send(asked.message)
+            writer = asyncio.create_task(self._write(socket))
+            try:
+                async for frame in socket:
+                    if frame.type is aiohttp.WSMsgType.TEXT:
+                        self._take(msgspec.json.decode(frame.data))
+            finally:
+                self.connected.clear()
+                writer.cancel()
+
+    async def _write(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        with contextlib.suppress(ConnectionError, aiohttp.ClientError):
+            while True:
+                await _say(socket, await self._outbox.get())
+
+    def _take(self, message: dict[str, Any]) -> None:
+        """Route one message: to the feed it belongs to, or to the request that waits for it. Others are ignored."""
+        if "channel" in message and "type" in message:
+            feed = self._feeds.get((message["channel"], message.get("instrument") or ""))
+            if feed is not None:
+                feed.take(message)
+            return
+        asked = self._asked.get(message.get("id") or 0)
+        if asked is not None and not asked.answer.done():
+            asked.answer.set_result(message)
+
+
+def order(
+    instrument: str,
+    side: str,
+    quantity: str,
+    client_order_id: str,
+    price: str | None = None,
+    time_in_force: str = "gtc",
+) -> dict[str, Any]:
+    """An order as the API takes it."""
+    request = {
+        "instrument": instrument,
+        "side": side,
+        "type": "market" if price is None else "limit",
+        "quantity": quantity,
+        "time_in_force": time_in_force,
+        "client_order_id": client_order_id,
+    }
+    return request if price is None else {**request, "price": price}
+
+
+async def _say(socket: aiohttp.ClientWebSocketResponse, message: dict[str, Any]) -> None:
+    await socket.send_str(msgspec.json.encode(message).decode())
+
+
+async def _decoded(response: aiohttp.ClientResponse) -> dict[str, Any]:
+    raw = await response.read()
+    try:
+        answer = msgspec.json.decode(raw)
+    except msgspec.DecodeError:
+        answer = {"code": f"http_{response.status}", "detail": raw[:200].decode(errors="replace")}
+    if response.status >= 400:
+        raise Refused(answer)
+    return answer

@@ -1,0 +1,245 @@
+"""`qhatu demo`: a live harvest season on real lots, or a whole one at once with `--fast`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from gateway.config import Config
+    from gateway.demo.rehearsal import Result
+
+PRINTED_COLUMNS = 130  # where the output is no terminal
+
+
+def demo(
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Play a whole season without waiting and print its table.")
+    ] = False,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=999_999, help="Chooses what the clients do.")] = 1,
+    minutes: Annotated[
+        int | None, typer.Option("--minutes", min=1, max=1_440, help="Length of a --fast season.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option("--config", help="Another configuration with a season.")] = None,
+    data: Annotated[Path | None, typer.Option("--data", help="Where the venue keeps its log.")] = None,
+    host: Annotated[str | None, typer.Option("--host", help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option("--port", min=0, max=65_535, help="Port; 0 picks a free one.")] = None,
+) -> None:
+    """Run a season. Ctrl-C ends it in order; the next start goes on where it stopped."""
+    from gateway.config import ConfigError, default_path, load
+
+    try:
+        path = config or default_path("demo")
+        found = load(path)
+        if found.season is None:
+            raise ConfigError(path, "season", "a demo needs a season")
+    except ConfigError as error:
+        typer.echo(f"qhatu: {error}", err=True)
+        raise typer.Exit(1) from None
+    if fast:
+        play(found, seed, minutes)
+    else:
+        raise typer.Exit(live(found, path, seed, data, host, port))
+
+
+# A season that is served
+
+
+def live(config: Config, path: Path, seed: int, data: Path | None, host: str | None, port: int | None) -> int:
+    """Serve, with a process of clients beside it; returns the exit code."""
+    import os
+    import subprocess
+    import sys
+
+    import uvloop
+
+    from engine.log.files import Locked
+    from engine.log.interface import LogCorrupt, LogFailed
+    from engine.log.replay import DigestDiffers
+    from gateway import logs
+    from gateway.config import ConfigError
+    from gateway.env import RealEnv
+    from gateway.settings import Settings
+    from gateway.venue import StartRefused, run_venue
+
+    logs.to_stderr()
+    settings = Settings(
+        data=data or Path(config.server.data), host=host or config.server.host,
+        port=config.server.port if port is None else port,
+    )  # fmt: skip
+    clients: list[subprocess.Popen[bytes]] = []
+
+    def announce(url: str) -> None:
+        command = [sys.executable, "-m", "gateway.demo.agents", "--url", url, "--seed", str(seed)]
+        command += ["--parent-pid", str(os.getpid()), "--config", str(path)]
+        clients.append(subprocess.Popen(command, stdin=subprocess.DEVNULL))
+        print(welcome(config, url, seed, settings.data), flush=True)
+
+    typer.echo("qhatu: starting the demo season", err=True)
+    try:
+        return uvloop.run(run_venue(settings, RealEnv(), config, announce=announce))
+    except (ConfigError, StartRefused, Locked, LogCorrupt, LogFailed, DigestDiffers) as error:
+        typer.echo(f"qhatu: {error}", err=True)
+        return 1
+    finally:
+        for client in clients:
+            client.terminate()
+            try:
+                client.wait(5)
+            except subprocess.TimeoutExpired:
+                client.kill()
+
+
+def welcome(config: Config, url: str, seed: int, data: Path) -> str:
+    """What a newcomer needs to know."""
+    from gateway.demo.parties import OPERATOR, VISITOR, parties
+
+    assert config.season is not None, "checked"
+    tokens = {p.account: p.token(config.venue) for p in parties(config.season, config.coffee)}
+    return f"""
+A harvest season is being traded at {url}
+
+  Watch the market      {url}/
+  Trade as a visitor    {url}/#key={tokens[VISITOR]}
+  Act as the operator   {url}/#key={tokens[OPERATOR]}
+
+Open the second link to buy and sell with an account of your own, the third to move phases and sales. Every minute all
+books clear in one call auction; in between they trade continuously, and a lot sale runs beside them. Co-ops and
+importers are programs (seed {seed}); the lots are real. The keys in these links are public: use them for this demo
+alone. Everything is kept in {data}: Ctrl-C stops, and the next start goes on.
+"""
+
+
+# A season at once
+
+
+def play(config: Config, seed: int, minutes: int | None) -> None:
+    """Play and print. The same seed gives the same table and checksum."""
+    import time
+
+    import msgspec
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    from gateway import warm
+
+    assert config.season is not None, "checked"
+    season = config.season if minutes is None else msgspec.structs.replace(config.season, minutes=minutes)
+    started = time.monotonic()
+    if warm.is_cold():
+        typer.echo("qhatu: compiling kernels (first start only)...", err=True)
+    warm.warm()
+    compiled = time.monotonic()
+    from gateway.demo.rehearsal import Rehearsal
+
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed} of {task.total} minutes"),
+        console=Console(stderr=True), transient=True,
+    ) as progress:  # fmt: skip
+        task = progress.add_task("playing the season", total=season.minutes)
+        rehearsal = Rehearsal(
+            msgspec.structs.replace(config, season=season), seed,
+            on_minute=lambda minute: progress.update(task, completed=minute),
+        )  # fmt: skip
+        result = rehearsal.play()
+    report(result, seed, season.minutes)
+    took = f"compiled in {compiled - started:.1f} s, played in {time.monotonic() - compiled:.1f} s"
+    typer.echo(f"qhatu: {took}", err=True)
+
+
+def report(result: Result, seed: int, minutes: int) -> None:
+    """The season as two tables and a checksum, on stdout."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(width=PRINTED_COLUMNS, highlight=False)
+    console.print(f"\nHarvest season: {minutes} call auctions in each book, seed {seed}\n")
+    console.print(books_table(result))
+    console.print(sales_table(result))
+    console.print(
+        f"{result.commands:,} commands, {result.events:,} events, "
+        f"{sum(result.rejects.values()):,} orders refused between two phases\nchecksum {result.checksum}"
+    )
+
+
+def books_table(result: Result) -> Table:
+    from collections import Counter
+    from fractions import Fraction
+
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title="Books", title_justify="left", show_footer=True, box=box.SIMPLE_HEAD)
+    table.add_column("Instrument", footer="Together", no_wrap=True)
+    for name in ("Lot kg", "Offered", "Sold", "%", "Calls", "Clearing", "Last", "Reference", "Apart", "Value"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    money: Counter[str] = Counter()
+    for listing in sorted(result.config.instruments, key=lambda found: found.body.symbol):
+        instrument = result.machine.venue.instruments[listing.body.instrument]
+        book, reference = result.books[instrument.symbol], instrument.reference
+        money[instrument.currency] += book.value_minor
+        mean = round(Fraction(book.call_ticks_x_lots, book.sold_in_calls)) if book.sold_in_calls else None
+        table.add_row(
+            instrument.symbol,
+            instrument.attributes["lot_kg"],
+            f"{book.offered:,}",
+            f"{book.sold:,}",
+            f"{100 * book.sold / book.offered:.0f}" if book.offered else "-",
+            str(book.calls),
+            "-" if mean is None else instrument.price_text(mean),
+            "-" if book.last_call_ticks is None else instrument.price_text(book.last_call_ticks),
+            "-" if reference is None else f"{instrument.price_text(reference)} {instrument.price_unit}",
+            "-" if mean is None or not reference else f"{100 * (mean - reference) / reference:+.2f} %",
+            f"{book.value_minor / 100:,.2f}",
+            instrument.currency,
+        )
+    table.columns[-2].footer = "\n".join(f"{minor / 100:,.2f}" for _, minor in sorted(money.items()))
+    table.columns[-1].footer = "\n".join(sorted(money))
+    table.caption = (
+        "Offered, sold: bags (boxes, tonnes, quintals) of real lots. Calls: auctions that found a price. Clearing: mean "
+        "price of the calls, weighted by what they traded. Value: all fills, per currency, never converted."
+    )
+    return table
+
+
+def sales_table(result: Result) -> Table:
+    from fractions import Fraction
+
+    from rich import box
+    from rich.table import Table
+
+    from engine.domain.units import ticks_to_text
+
+    table = Table(title="Helmsman sales", title_justify="left", show_footer=True, box=box.SIMPLE_HEAD)
+    table.add_column("Sale", justify="right")
+    table.add_column("Lot", footer="Together", no_wrap=True, overflow="ellipsis")
+    for name in ("Bags", "Kg", "Bids", "Price"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("Winner", no_wrap=True)
+    table.add_column("Value", justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    total = 0
+    for number, sale in sorted(result.machine.venue.sales.items()):
+        for lot in sale.lots:
+            price = None if lot.price is None else ticks_to_text(lot.price, sale.tick_size)
+            value = 0 if lot.price is None else sale.value_minor(lot, lot.price)
+            total += value
+            table.add_row(
+                str(number),
+                lot.terms.title,
+                str(lot.terms.bags),
+                f"{round(Fraction(lot.weight_grams, 1000)):,}",
+                str(lot.bids),
+                f"{price} {sale.terms.price_unit}" if price else "passed in",
+                result.labels.get(lot.leader, "-"),
+                f"{value / 100:,.2f}",
+                sale.terms.currency,
+            )
+    table.columns[-2].footer = f"{total / 100:,.2f}"
+    return table
