@@ -141,7 +141,7 @@ class Machine:
                 row = done
                 continue
             if resumes:
-                timers.fire_due(turn)
+                timers.fire_due(turn, skipped=0 in skipped)
             turn.close()
             row += 1
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 
 from engine.codes import Phase, Side
+from engine.limits import WINDOW_TICKS_MIN
 from engine.machine import Machine
 from engine.messages.batch import Batch
 from engine.oracle import books as oracle
@@ -25,6 +26,24 @@ def test_mixed_flows_agree(flow):
 @pytest.mark.parametrize("seed", range(25))
 def test_longer_flows_agree(seed):
     agree_on(seeded_flow(seed))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_layout_of_the_books_is_not_part_of_history(seed):
+    """Another window, another event buffer, other hash tables: the same events and the same state hash."""
+    layouts = [
+        kernel.Books(window_ticks=WINDOW_TICKS_MIN, event_rows=kernel.EVENT_BUFFER_ROWS_MIN, hash_seed=1),
+        kernel.Books(window_ticks=65_536, hash_seed=2),
+        oracle.Books(),
+    ]
+    told = set()
+    for books in layouts:
+        recorder = Recorder(Machine(books))
+        open_markets(recorder)
+        for after_s, batches in seeded_flow(seed):
+            recorder.do(*batches, after_s=after_s)
+        told.add((recorder.machine.state_hash(), recorder.machine.event_digest))
+    assert len(told) == 1
 
 
 def agree_on(flow: list[tuple[int, list[Batch]]]) -> None:

@@ -322,6 +322,16 @@ def test_a_skip_passes_over_timers_of_the_same_sequence_and_names_them(hot):
     assert (events["flags"] & EventFlag.BY_TIMER != 0).tolist() == [True, True, False]
 
 
+def test_a_skipped_resume_passes_over_the_timers_that_were_due(hot):
+    recorder = venue_on(hot)
+    recorder.do(schedule(recorder, (5, Phase.CALL, False)))
+    start_ns = recorder.ts_ns
+    recorder.do(bodies.Resume(start_ns, start_ns + 60 * SECOND_NS), after_s=60)
+    events = replayed(hot, recorder, frozenset({recorder.records[-1].first_seq}))[-1]
+    assert kinds(events) == [EventKind.SKIPPED, EventKind.TIMER, EventKind.SKIPPED]
+    assert (events["flags"] & EventFlag.LAST).tolist() == [0, 0, 1]
+
+
 def replayed(hot: type, recorder: Recorder, skips: frozenset[int] = frozenset()) -> list[np.ndarray]:
     machine = Machine(hot(), skips)
     return [machine.apply(record) for record in recorder.records]
