@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from gateway.config import Config
     from gateway.demo.rehearsal import Result
 
-PRINTED_COLUMNS = 130  # where the output is no terminal
+COLUMNS_MIN = 136  # a narrower terminal wraps lines rather than cut figures
 
 
 def demo(
@@ -156,8 +156,7 @@ def report(result: Result, seed: int, minutes: int) -> None:
     from rich.console import Console
 
     console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(width=PRINTED_COLUMNS, highlight=False)
+    console.width = max(console.width, COLUMNS_MIN)
     console.print(f"\nHarvest season: {minutes} call auctions in each book, seed {seed}\n")
     console.print(books_table(result))
     console.print(sales_table(result))
@@ -174,11 +173,10 @@ def books_table(result: Result) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table(title="Books", title_justify="left", show_footer=True, box=box.SIMPLE_HEAD)
+    table = Table(title="Books", title_justify="left", show_footer=True, box=box.SIMPLE_HEAD, padding=(0, 1))
     table.add_column("Instrument", footer="Together", no_wrap=True)
-    for name in ("Lot kg", "Offered", "Sold", "%", "Calls", "Clearing", "Last", "Reference", "Apart", "Value"):
+    for name in ("Lot kg", "Offered", "Sold", "%", "Calls", "Clearing", "Reference", "Apart", "Value"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True)
     money: Counter[str] = Counter()
     for listing in sorted(result.config.instruments, key=lambda found: found.body.symbol):
         instrument = result.machine.venue.instruments[listing.body.instrument]
@@ -193,22 +191,20 @@ def books_table(result: Result) -> Table:
             f"{100 * book.sold / book.offered:.0f}" if book.offered else "-",
             str(book.calls),
             "-" if mean is None else instrument.price_text(mean),
-            "-" if book.last_call_ticks is None else instrument.price_text(book.last_call_ticks),
             "-" if reference is None else f"{instrument.price_text(reference)} {instrument.price_unit}",
             "-" if mean is None or not reference else f"{100 * (mean - reference) / reference:+.2f} %",
-            f"{book.value_minor / 100:,.2f}",
-            instrument.currency,
+            f"{book.value_minor / 100:,.2f} {instrument.currency}",
         )
-    table.columns[-2].footer = "\n".join(f"{minor / 100:,.2f}" for _, minor in sorted(money.items()))
-    table.columns[-1].footer = "\n".join(sorted(money))
+    table.columns[-1].footer = "\n".join(f"{minor / 100:,.2f} {currency}" for currency, minor in sorted(money.items()))
     table.caption = (
-        "Offered, sold: bags (boxes, tonnes, quintals) of real lots. Calls: auctions that found a price. Clearing: mean "
-        "price of the calls, weighted by what they traded. Value: all fills, per currency, never converted."
+        "Offered, sold: bags (boxes, tonnes, quintals). Calls: auctions that found a price. Clearing: mean price of "
+        "the calls, weighted by what they traded. Value: all fills, per currency, never converted."
     )
     return table
 
 
 def sales_table(result: Result) -> Table:
+    from collections import Counter
     from fractions import Fraction
 
     from rich import box
@@ -216,20 +212,19 @@ def sales_table(result: Result) -> Table:
 
     from engine.domain.units import ticks_to_text
 
-    table = Table(title="Helmsman sales", title_justify="left", show_footer=True, box=box.SIMPLE_HEAD)
+    table = Table(title="Helmsman sales", title_justify="left", show_footer=True, box=box.SIMPLE_HEAD, padding=(0, 1))
     table.add_column("Sale", justify="right")
-    table.add_column("Lot", footer="Together", no_wrap=True, overflow="ellipsis")
+    table.add_column("Lot", footer="Together", no_wrap=True, max_width=48)
     for name in ("Bags", "Kg", "Bids", "Price"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("Winner", no_wrap=True)
     table.add_column("Value", justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True)
-    total = 0
+    total: Counter[str] = Counter()
     for number, sale in sorted(result.machine.venue.sales.items()):
         for lot in sale.lots:
             price = None if lot.price is None else ticks_to_text(lot.price, sale.tick_size)
             value = 0 if lot.price is None else sale.value_minor(lot, lot.price)
-            total += value
+            total[sale.terms.currency] += value
             table.add_row(
                 str(number),
                 lot.terms.title,
@@ -238,8 +233,7 @@ def sales_table(result: Result) -> Table:
                 str(lot.bids),
                 f"{price} {sale.terms.price_unit}" if price else "passed in",
                 result.labels.get(lot.leader, "-"),
-                f"{value / 100:,.2f}",
-                sale.terms.currency,
+                f"{value / 100:,.2f} {sale.terms.currency}",
             )
-    table.columns[-2].footer = f"{total / 100:,.2f}"
+    table.columns[-1].footer = "\n".join(f"{minor / 100:,.2f} {currency}" for currency, minor in sorted(total.items()))
     return table
