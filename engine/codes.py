@@ -242,6 +242,45 @@ class SaleState(IntEnum):
     FINISHED = 2
 
 
+class Grid(IntEnum):
+    """Which prices of a call auction are candidates. Where no order has a limit, the reference is the only one."""
+
+    LIMITS = 0  # limits of orders
+    LIMITS_AND_REFERENCE = 1
+    TICKS = 2  # every tick from the lowest to the highest limit
+    TICKS_AND_REFERENCE = 3  # every tick from the lowest to the highest of all limits and the reference
+    OVERLAP = 4  # limits from the best sell to the best buy; the reference alone when these do not cross
+
+
+class Pressure(IntEnum):
+    """What a surplus that is on one side at every candidate left does to the price."""
+
+    NONE = 0
+    FULL = 1  # buy: highest candidate; sell: lowest
+    BANDED = 2  # the same, but no further than `band_bps` from the reference; without a reference as FULL
+
+
+class LastStep(IntEnum):
+    """How one price is taken from those that are left.
+
+    CLAMP and NEAREST need a reference. Without one the middle of what is left stands, half a tick rounded down.
+    """
+
+    CLAMP = 0  # narrow to [highest with buy surplus, lowest with sell surplus] if both are there; clamp the reference
+    NEAREST = 1  # candidate nearest to the reference, the higher of two as near
+    NEAREST_OR_REFERENCE = 2  # the same, but the reference itself when it is half-way between two
+    MIDPOINT = 3  # middle of the lowest and the highest, half a tick rounded down
+    HIGHEST = 4
+    LOWEST = 5
+
+
+class Sharing(IntEnum):
+    """How the orders at the margin (the last level of a side that trades) share what is left for them."""
+
+    TIME = 0  # by arrival
+    TIME_BLOCKS = 1  # earlier blocks first; the block that is cut pro rata: floors, then a lot each by arrival
+
+
 # Moves that SET_PHASE (an operator's or a calendar's) may make. CONTINUOUS is entered only by an uncross, so that a
 # book that was filled in a call can never be traded continuously while it is crossed.
 PHASE_MOVES: dict[Phase, frozenset[Phase]] = {

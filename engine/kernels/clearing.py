@@ -13,7 +13,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from engine.kernels.price_rule import BPS, Grid, LastStep, Pressure
+from engine.codes import Grid, LastStep, Pressure
+from engine.kernels.price_rule import BPS
 
 _FAR = 2 * 10**18  # beyond every price and every distance
 

@@ -10,11 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from engine.codes import Sharing
 from engine.domain.curve import Clearing, Curve
 from engine.kernels import allocation
 from engine.kernels.clearing import cumulate, find_price
 from engine.limits import QTY_LOTS_MAX, SIDE_TOTAL_LOTS_MAX
-from engine.markets.rule_sets import RULE_SETS, Sharing
+from engine.markets.rule_sets import RULE_SETS
 
 NOTHING = Clearing(None, 0, 0)
 FLAT_PRICE_TICKS_MAX = 10**18  # |price| in a flat call: any price below it, however far apart

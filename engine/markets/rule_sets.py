@@ -7,16 +7,9 @@ worked examples are their tests. A listed instrument names one of them; nothing 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
 
-from engine.kernels.price_rule import Grid, LastStep, Pressure, PriceRule
-
-
-class Sharing(IntEnum):
-    """How the orders at the margin (the last level that trades) share what is left for them."""
-
-    TIME = 0  # by arrival
-    TIME_BLOCKS = 1  # earlier blocks first; the block that is cut pro rata: floors, then a lot each by arrival
+from engine.codes import Grid, LastStep, Pressure, Sharing
+from engine.kernels.price_rule import PriceRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +31,7 @@ def _rule(
 
 HARVEST = RuleSet(
     _rule(Grid.TICKS_AND_REFERENCE, Pressure.FULL, LastStep.CLAMP),
-    "this venue: the one ladder under which more buying never lowers the price",
+    "this venue: the ladder under which more buying, at a price already named, never lowers the price",
 )
 _XETRA = _rule(Grid.LIMITS, Pressure.FULL, LastStep.CLAMP)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from engine.codes import Grid, LastStep, Pressure
 from engine.domain.curve import Clearing, Curve
-from engine.kernels.price_rule import BPS, Grid, LastStep, Pressure, PriceRule
+from engine.kernels.price_rule import BPS, PriceRule
 
 NOTHING = Clearing(None, 0, 0)
 

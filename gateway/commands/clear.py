@@ -57,9 +57,10 @@ def answer_of(call: AuctionFile, rules: str, tick: Fraction | None = None) -> An
     """Clear the call of a file. Raises InputError; KeyError for unknown rules."""
     import numpy as np
 
+    from engine.codes import Sharing
     from engine.domain.units import ticks_to_text
     from engine.markets.call_auction import FlatOrders, clear_flat, trades_of
-    from engine.markets.rule_sets import RULE_SETS, Sharing
+    from engine.markets.rule_sets import RULE_SETS
 
     rule_set = RULE_SETS[rules]
     reference, quoted = _reference_of(call, rule_set)

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.codes import Sharing
 from engine.kernels import allocation as kernel
 from engine.markets import call_auction
 from engine.markets.call_auction import FlatOrders, clear_flat, trades_of
-from engine.markets.rule_sets import RULE_SETS, Sharing
+from engine.markets.rule_sets import RULE_SETS
 from engine.oracle import allocation as oracle
 from engine.oracle import clearing as price_oracle
 from engine.oracle.allocation import Order

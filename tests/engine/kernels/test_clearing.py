@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from numba import njit
 from numba.core.dispatcher import Dispatcher
 
+from engine.codes import Grid, LastStep, Pressure
 from engine.domain.curve import Clearing, Curve
 from engine.kernels import allocation
 from engine.kernels import clearing as kernel
-from engine.kernels.price_rule import BPS, Grid, LastStep, Pressure, PriceRule
+from engine.kernels.price_rule import BPS, PriceRule
 from engine.limits import PRICE_TICKS_MAX, SIDE_TOTAL_LOTS_MAX
 from engine.markets.call_auction import clear_flat, trades_of
 from engine.markets.rule_sets import RULE_SETS

@@ -60,18 +60,35 @@ def test_harvest_is_the_best_of_every_tick(book, reference):
 
 @given(orders(), REFERENCE, st.data())
 def test_more_buying_never_lowers_price_or_volume(book, reference, data):
+    """A limit below every candidate is left out: beside unpriced selling it opens prices that nobody had named."""
     before = harvest(book, reference)
+    lowest = min([reference, *(order.price_ticks for order in book if order.price_ticks is not None)])
     raised = [i for i, order in enumerate(book) if order.is_buy and order.price_ticks is not None]
     if raised and data.draw(st.booleans()):
         place = data.draw(st.sampled_from(raised))
         up = book[place].price_ticks + data.draw(st.integers(1, 6))
         after_book = [*book[:place], book[place]._replace(price_ticks=up), *book[place + 1 :]]
     else:
-        after_book = [*book, buy(data.draw(st.integers(1, 5)), data.draw(st.one_of(st.none(), st.integers(-6, 6))))]
+        limit = data.draw(st.one_of(st.none(), st.integers(lowest, 8)))
+        after_book = [*book, buy(data.draw(st.integers(1, 5)), limit)]
     after = harvest(after_book, reference)
     assert after.volume_lots >= before.volume_lots
     if before.price_ticks is not None:
         assert after.price_ticks >= before.price_ticks
+
+
+@given(orders(unpriced=False), REFERENCE, st.integers(1, 5), st.integers(-20, 20))
+def test_without_unpriced_orders_any_more_buying_never_lowers_the_price(book, reference, qty, limit):
+    before, after = harvest(book, reference), harvest([*book, buy(qty, limit)], reference)
+    assert after.volume_lots >= before.volume_lots
+    if before.price_ticks is not None:
+        assert after.price_ticks >= before.price_ticks
+
+
+def test_a_bid_below_every_candidate_can_lower_the_price_of_unpriced_selling():
+    book = [buy(1, 0), sell(2)]
+    assert harvest(book, 5) == (0, 1, -1)
+    assert harvest([*book, buy(1, -2)], 5) == (-2, 2, 0)
 
 
 @given(orders(), references(), st.integers(-1_000, 1_000))
