@@ -273,11 +273,11 @@ class Sequencer:
         if self._durable is None:
             return f"{type(error).__name__} in the sequencer: {error}"
         record = self._durable[0]
-        seq = getattr(error, "seq", None)
-        where = f"command {seq}" if seq is not None else f"commands {record.first_seq} to {record.next_seq - 1}"
+        notes = "".join(f"; {note}" for note in getattr(error, "__notes__", []))
         return (
-            f"{type(error).__name__} while deciding {where} of record {record.number}: {error}. "
-            "Nothing of it was published; a command that cannot be decided is passed over with `qhatu skip`"
+            f"{type(error).__name__} while deciding record {record.number} (commands {record.first_seq} to "
+            f"{record.next_seq - 1}): {error}{notes}. Nothing of it was published; a command that cannot be decided "
+            "is passed over with `qhatu skip`"
         )
 
 

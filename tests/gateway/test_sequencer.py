@@ -17,47 +17,9 @@ from engine.messages.rows import COMMAND, EXTENSION
 from gateway.env import EXIT_APPLY, EXIT_LOG
 from gateway.inbox import Inbox
 from gateway.sequencer import Busy, Fatal, Outcome, Sequencer, Stopped
+from tests.gateway.virtual_env import START_NS, WRITE_SECONDS, VirtualEnv
 from tests.simulation.loop import SimLoop
 from tests.tiny_machine import TinyMachine, orders
-
-WRITE_SECONDS = 0.0002
-START_NS = 10**18
-
-
-class Env:
-    """Virtual time, one log thread in which every call takes WRITE_SECONDS."""
-
-    def __init__(self, loop: SimLoop) -> None:
-        self.loop, self.offset_ns = loop, START_NS
-        self.random = Random(1)
-        self.exits: list[tuple[int, str]] = []
-        self.story: list[str] = []
-
-    def now_ns(self) -> int:
-        return round(self.loop.time() * 1e9) + self.offset_ns
-
-    def anchor(self, not_before_ns: int) -> None:
-        self.offset_ns = max(self.offset_ns, not_before_ns - round(self.loop.time() * 1e9))
-
-    def run_blocking(self, function, *args):
-        future = self.loop.create_future()
-
-        def run() -> None:
-            try:
-                future.set_result(function(*args))
-            except Exception as error:
-                future.set_exception(error)
-
-        self.loop.call_later(WRITE_SECONDS, run)
-        return future
-
-    run_background = run_blocking
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-
-    def fatal(self, code: int, why: str) -> None:
-        self.exits.append((code, why))
 
 
 class Bench:
@@ -65,7 +27,7 @@ class Bench:
 
     def __init__(self, log: MemoryLog | None = None, machine: TinyMachine | None = None) -> None:
         self.loop = SimLoop(Random(3))
-        self.env = Env(self.loop)
+        self.env = VirtualEnv(self.loop)
         self.log, self.machine = log or MemoryLog(), machine or TinyMachine()
         self.story: list[str] = []
         self.answers: list[Outcome] = []
