@@ -29,51 +29,63 @@ class Reader(NamedTuple):
 PUBLIC = Reader()
 
 
-def _masks(part: str, extra: Fields) -> np.ndarray:
+def _shown(part: str, extra: Fields) -> np.ndarray:
     """bool[256, fields]: may this part of the audience see that field of that kind? Unknown kinds: nothing."""
-    masks = np.zeros((256, len(_FIELDS)), bool)
+    shown = np.zeros((256, len(_FIELDS)), bool)
     for kind, audience in AUDIENCE.items():
         seen: Fields = getattr(audience, part)
         if seen:
-            masks[kind] = [name in seen or name in extra for name in _FIELDS]
-    return masks
+            shown[kind] = [name in seen or name in extra for name in _FIELDS]
+    return shown
 
 
-_PUBLIC = _masks("public", frozenset())
-_ACCOUNT = _masks("account", NAME_FIELDS)
-_COUNTER = _masks("counter", NAME_FIELDS)
-_OPERATOR = _masks("operator", NAME_FIELDS)
-_NOTHING = np.zeros(len(_FIELDS), bool)
+def _bits(shown: np.ndarray) -> np.ndarray:
+    """uint64[256, 8]: all ones over the bytes of the fields that are shown, so that a row is masked by one `and`."""
+    widths = [EVENT[name].itemsize for name in _FIELDS]
+    return np.where(np.repeat(shown, widths, axis=1), 0xFF, 0).astype(np.uint8).view(np.uint64)
+
+
+_PUBLIC = _shown("public", frozenset())
+_ACCOUNT = _shown("account", NAME_FIELDS)
+_COUNTER = _shown("counter", NAME_FIELDS)
+_OPERATOR = _shown("operator", NAME_FIELDS)
+_PUBLIC_BITS, _ACCOUNT_BITS, _COUNTER_BITS, _OPERATOR_BITS = map(_bits, (_PUBLIC, _ACCOUNT, _COUNTER, _OPERATOR))
 
 
 def public_view(events: np.ndarray) -> np.ndarray:
     """EVENT[k] of EVENT[n] (k <= n): what a reader of the public feeds sees."""
-    return _masked(events, _PUBLIC[events["kind"]])
+    return _masked(events, _PUBLIC_BITS[events["kind"]])
 
 
 def operator_view(events: np.ndarray) -> np.ndarray:
     """EVENT[k] of EVENT[n]: what the operator sees. A bid's maximum is not in it."""
-    return _masked(events, _OPERATOR[events["kind"]])
+    return _masked(events, _OPERATOR_BITS[events["kind"]])
 
 
 def account_view(events: np.ndarray, account: int) -> np.ndarray:
-    """EVENT[k] of EVENT[n]: the events that this account is a party of, as that party sees them."""
-    return _masked(events, _party_mask(events, account))
+    """EVENT[k] of EVENT[n]: the events that this account is a party of, as that party sees them.
 
-
-def visible(events: np.ndarray, reader: Reader) -> np.ndarray:
-    """bool[n, fields]: all that this reader may see: the public part, an own part, the operator's part."""
-    seen = _PUBLIC[events["kind"]]
-    if reader.account:
-        seen = seen | _party_mask(events, reader.account)
-    if reader.operator:
-        seen = seen | _OPERATOR[events["kind"]]
-    return seen
+    Account 0 is the venue itself and never a reader.
+    """
+    assert account > 0, "a party is an account"
+    events = events[(events["account"] == account) | (events["counter_account"] == account)]
+    kind = events["kind"]
+    own = np.where((events["account"] == account)[:, None], _ACCOUNT_BITS[kind], 0)
+    counter = np.where((events["counter_account"] == account)[:, None], _COUNTER_BITS[kind], 0)
+    return _masked(events, own | counter)
 
 
 def view(event: np.void, reader: Reader) -> dict[str, int] | None:
-    """One event as this reader sees it, hidden fields left out; None when it sees nothing."""
-    seen = visible(np.array([event], EVENT), reader)[0]
+    """One event as this reader sees it, hidden fields left out; None when it sees nothing. The public part is
+    everyone's; a party has its own part beside it, an operator the operator's."""
+    kind = int(event["kind"])
+    seen = _PUBLIC[kind].copy()
+    if reader.account and event["account"] == reader.account:
+        seen |= _ACCOUNT[kind]
+    if reader.account and event["counter_account"] == reader.account:
+        seen |= _COUNTER[kind]
+    if reader.operator:
+        seen |= _OPERATOR[kind]
     if not seen.any():
         return None
     return {name: int(event[name]) for name, shown in zip(_FIELDS, seen, strict=True) if shown}
@@ -86,19 +98,8 @@ def parties_of(event: np.void) -> set[int]:
     return (named | ({int(event["counter_account"])} if audience.counter else set())) - {0}
 
 
-def _party_mask(events: np.ndarray, account: int) -> np.ndarray:
-    """bool[n, fields] of an account's own parts. Account 0 is the venue and never a reader."""
-    assert account > 0, "a party is an account"
-    kind = events["kind"]
-    own = np.where((events["account"] == account)[:, None], _ACCOUNT[kind], _NOTHING)
-    counter = np.where((events["counter_account"] == account)[:, None], _COUNTER[kind], _NOTHING)
-    return own | counter
-
-
-def _masked(events: np.ndarray, seen: np.ndarray) -> np.ndarray:
+def _masked(events: np.ndarray, bits: np.ndarray) -> np.ndarray:
     """The rows with anything to see, hidden fields zeroed. A new array: the events themselves are never touched."""
-    keep = seen.any(axis=1)
-    shown, seen = np.zeros(int(keep.sum()), EVENT), seen[keep]
-    for column, name in enumerate(_FIELDS):
-        shown[name] = np.where(seen[:, column], events[name][keep], 0)
-    return shown
+    keep = bits.any(axis=1)
+    words = np.ascontiguousarray(events).view(np.uint64).reshape(-1, bits.shape[1])
+    return (words[keep] & bits[keep]).reshape(-1).view(EVENT)
