@@ -30,7 +30,9 @@ MAGIC = int.from_bytes(b"QHS1", "little")
 VERSION = 1
 SUFFIX = ".seg"
 PREPARED = "prepared.tmp"  # the next segment, zeroed, not yet part of the log
-ZERO_CHUNK_BYTES = 1024 * 1024  # written and synced at a time, so that no commit waits behind a whole segment
+# Written and synced at a time while commits go on beside it. Of a commit's 110 us becomes about 300 at this size, 700
+# and more at 1 MiB; a whole segment takes 0.1 to 0.3 s.
+ZERO_CHUNK_BYTES = 256 * 1024
 
 HEADER = np.dtype(
     [
