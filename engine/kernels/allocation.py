@@ -13,19 +13,20 @@ among the distinct prices when they are far apart.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from engine.kernels.compiled import kernel, step
 
 _BUY, _SELL = 0, 1
 
 
-@njit(nogil=True, cache=True)
+@step
 def _key(side, rank, is_unpriced, prices, unpriced_key):
     """Key of an order: higher is better for its own side."""
     key = rank + 1 if side == _BUY else prices - rank
     return unpriced_key if is_unpriced else key
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def survey(side, price, unpriced, qty):
     """Extremes of a flat call, for the caller's checks.
 
@@ -51,7 +52,7 @@ def survey(side, price, unpriced, qty):
     return low, high, least, most, sides <= 1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def sum_by_key(side, price, unpriced, qty, lowest, prices, table):
     """Add each order's lots to its cell.
 
@@ -70,7 +71,7 @@ def sum_by_key(side, price, unpriced, qty, lowest, prices, table):
         table[s * stride + key] += qty[i]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def levels_of(table, prices, ranks, buy, sell):
     """Ranks with any lots, rising, and their lots on both sides.
 
@@ -87,7 +88,7 @@ def levels_of(table, prices, ranks, buy, sell):
     return n
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def margin_of(table, side, prices, eligible_key, volume, unpriced_first):
     """Where one side's priority order runs out of volume.
 
@@ -110,7 +111,7 @@ def margin_of(table, side, prices, eligible_key, volume, unpriced_first):
     return eligible_key - 1, np.int64(0), left
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def fill_by_time(side, price, unpriced, qty, lowest, prices, unpriced_first, full_above, margin, left, fills):
     """Lots each order trades: better than the margin in full, at the margin by arrival, worse nothing.
 
@@ -134,7 +135,7 @@ def fill_by_time(side, price, unpriced, qty, lowest, prices, unpriced_first, ful
         fills[i] = fill
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def orders_at(side, price, unpriced, lowest, prices, unpriced_first, wanted_side, key, found):
     """Places of the orders of one side that have this key, in arrival order, into found[n]; returns how many."""
     unpriced_key = prices + 1 if unpriced_first else np.int64(0)
@@ -148,7 +149,7 @@ def orders_at(side, price, unpriced, lowest, prices, unpriced_first, wanted_side
     return n
 
 
-@njit(nogil=True, cache=True)
+@step
 def share_floor(part, whole, total):
     """floor(part * whole / total) without a wider integer, for 0 <= part, 0 <= whole < total <= 2**62."""
     quotient, rest = np.int64(0), np.int64(0)
@@ -163,7 +164,7 @@ def share_floor(part, whole, total):
     return quotient
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def share_by_time_block(orders, block, qty, left, fills):
     """Share `left` lots among orders at one margin: whole blocks in time order, the block that is cut pro rata.
 
@@ -197,7 +198,7 @@ def share_by_time_block(orders, block, qty, left, fills):
         first = last
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def priority_order(side, price, unpriced, lowest, prices, unpriced_first, fills, wanted_side, ends, order):
     """Orders of one side that trade, best first and by arrival inside a key (a counting sort).
 
@@ -222,7 +223,7 @@ def priority_order(side, price, unpriced, lowest, prices, unpriced_first, fills,
     return n
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def zip_trades(buys, sells, fills, trade_buy, trade_sell, trade_qty):
     """Pair two sides in priority order, the best buy with the best sell first.
 
@@ -248,7 +249,7 @@ def zip_trades(buys, sells, fills, trade_buy, trade_sell, trade_qty):
     return n
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def ranks_of_sorted(packed, index_bits, price_of_rank, rank):
     """Ranks of prices from their sorted packing.
 

@@ -10,31 +10,29 @@ surplus fits; |price| and |reference| are at most 10**18 ticks, so a distance fi
 
 from __future__ import annotations
 
-import numpy as np
-from numba import njit
-
 from engine.codes import Grid, LastStep, Pressure
+from engine.kernels.compiled import kernel, step
 from engine.kernels.price_rule import BPS
 
 _FAR = 2 * 10**18  # beyond every price and every distance
 
-# What the walk keeps of the candidates that are best so far: int64[_KEPT], by these names.
+# What the walk keeps of the candidates that are best so far: int64[KEPT], by these names.
 _VOLUME, _SURPLUS, _LOW, _HIGH, _HAS_BUY, _BUY_HIGH, _HAS_SELL, _SELL_LOW, _HAS_EVEN, _NEAR, _DISTANCE = range(11)
-_KEPT = 11
+KEPT = 11
 
 
-@njit(nogil=True, cache=True)
+@step
 def midpoint(low, high):
     """Middle of two int64, half rounded down (towards minus infinity), for any pair without overflow."""
     return (low & high) + ((low ^ high) >> 1)
 
 
-@njit(nogil=True, cache=True)
+@step
 def clamp(value, low, high):
     return min(max(value, low), high)
 
 
-@njit(nogil=True, cache=True)
+@step
 def band_edge(reference, bps):
     """The reference moved by bps basis points of itself: rounded up when bps > 0, down when bps < 0."""
     whole, rest = reference // BPS, reference % BPS
@@ -43,7 +41,7 @@ def band_edge(reference, bps):
     return reference + whole * bps + (rest * bps) // BPS
 
 
-@njit(nogil=True, cache=True)
+@step
 def _consider(kept, rule, low, high, demand, supply, has_reference, reference):
     """Weigh the candidates low..high, which share one demand and one supply and lie above all seen before."""
     volume = min(demand, supply)
@@ -74,7 +72,7 @@ def _consider(kept, rule, low, high, demand, supply, has_reference, reference):
             kept[_NEAR], kept[_DISTANCE] = near, distance
 
 
-@njit(nogil=True, cache=True)
+@step
 def _candidates(rule, prices, buy, sell, has_reference, reference):
     """Where candidates may lie: limits in [limit_low, limit_high], ticks between limits in [gap_low, gap_high]."""
     n = prices.size
@@ -105,7 +103,7 @@ def _candidates(rule, prices, buy, sell, has_reference, reference):
     return limit_low, limit_high, gap_low, gap_high
 
 
-@njit(nogil=True, cache=True)
+@step
 def _choose(kept, rule, has_reference, reference):
     """The price among the candidates kept: pressure, then the last step."""
     low, high = kept[_LOW], kept[_HIGH]
@@ -130,7 +128,7 @@ def _choose(kept, rule, has_reference, reference):
     return midpoint(low, high)
 
 
-@njit(nogil=True, cache=True)
+@step
 def demand_and_supply_at(prices, buy, sell, unpriced_buy, unpriced_sell, price):
     """Lots wanted at `price` or above and offered at `price` or below, unpriced orders included."""
     demand, supply = unpriced_buy, unpriced_sell
@@ -142,8 +140,8 @@ def demand_and_supply_at(prices, buy, sell, unpriced_buy, unpriced_sell, price):
     return demand, supply
 
 
-@njit(nogil=True, cache=True)
-def find_price(prices, buy, sell, unpriced_buy, unpriced_sell, has_reference, reference, rule):
+@kernel
+def find_price(prices, buy, sell, unpriced_buy, unpriced_sell, has_reference, reference, rule, kept):
     """The auction price of one book under one rule set.
 
     prices         in  int64[n]  distinct limits, rising, in ticks
@@ -151,6 +149,7 @@ def find_price(prices, buy, sell, unpriced_buy, unpriced_sell, has_reference, re
     unpriced_*     in  int64     lots willing at every price
     has_reference  in  bool      whether `reference` (ticks) counts
     rule           in  PriceRule
+    kept           scratch  int64[KEPT]
     returns        (bool, int64, int64, int64)  whether anything trades; price in ticks, volume, surplus (buy minus
                    sell at the price). (False, 0, 0, 0) when nothing crosses or when the rule leaves no price, as with
                    only unpriced orders and no reference.
@@ -159,7 +158,7 @@ def find_price(prices, buy, sell, unpriced_buy, unpriced_sell, has_reference, re
     """
     n = prices.size
     limit_low, limit_high, gap_low, gap_high = _candidates(rule, prices, buy, sell, has_reference, reference)
-    kept = np.zeros(_KEPT, dtype=np.int64)
+    kept[:] = 0
     demand, supply = unpriced_buy, unpriced_sell
     for i in range(n):
         demand += buy[i]
@@ -182,7 +181,7 @@ def find_price(prices, buy, sell, unpriced_buy, unpriced_sell, has_reference, re
     return True, price, min(demand, supply), demand - supply
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def cumulate(buy, sell, unpriced_buy, unpriced_sell, demand, supply):
     """Demand and supply at each limit.
 

@@ -13,7 +13,7 @@ import numpy as np
 from engine.codes import Sharing
 from engine.domain.curve import Clearing, Curve
 from engine.kernels import allocation
-from engine.kernels.clearing import cumulate, find_price
+from engine.kernels.clearing import KEPT, cumulate, find_price
 from engine.limits import QTY_LOTS_MAX, SIDE_TOTAL_LOTS_MAX
 from engine.markets.rule_sets import RULE_SETS
 
@@ -34,6 +34,7 @@ def clear(curve: Curve, reference_ticks: int | None, rules: str = "harvest") -> 
         reference_ticks is not None,
         0 if reference_ticks is None else int(reference_ticks),
         RULE_SETS[rules].price,
+        np.empty(KEPT, np.int64),
     )
     return Clearing(price, volume, surplus) if found else NOTHING
 
@@ -170,6 +171,7 @@ def _price(table: np.ndarray, ladder: Ladder, reference_ticks: int | None, rule:
         reference_ticks is not None,
         0 if reference_ticks is None else reference_ticks,
         rule,
+        np.empty(KEPT, np.int64),
     )
     return Clearing(price, volume, surplus) if found else NOTHING
 

@@ -43,6 +43,7 @@ def find(curve: Curve, reference: int | None, rule: PriceRule) -> Clearing:
         reference is not None,
         reference or 0,
         rule,
+        np.empty(kernel.KEPT, np.int64),
     )
     return Clearing(price if found else None, volume, surplus)
 
