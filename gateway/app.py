@@ -31,6 +31,7 @@ SECURITY_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
+    "Server": "qhatu",
 }
 _CODE_OF_STATUS = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "media_type_unsupported"}
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -120,11 +121,10 @@ def _dressed(front: Front) -> Any:
             code = _CODE_OF_STATUS.get(error.status)
             if code is None and error.status < 400:
                 raise
-            problem = Problem(code or "malformed", f"{error.reason}: {request.method} {request.path}"[:200])
-            problem.status = error.status
-            if "Allow" in error.headers:
-                problem.headers = {"Allow": error.headers["Allow"]}
-            response = _refused(front, problem)
+            detail = f"{error.reason}: {request.method} {request.path}"[:200]
+            allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
+            refusal = Problem(code or "malformed", detail, status=error.status, headers=allow)
+            response = _refused(front, refusal)
         except ConnectionError:
             raise
         except Exception:

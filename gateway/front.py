@@ -20,7 +20,7 @@ from engine.messages.batch import Batch
 from gateway.auth import Caller
 from gateway.env import Env
 from gateway.market_data.hub import Hub
-from gateway.metrics import Metrics
+from gateway.metrics import Counts, Metrics
 from gateway.order_entry import Desk
 from gateway.problems import Problem, busy, storage_failed
 from gateway.queries import History
@@ -47,7 +47,8 @@ class Front:
         self.desk = Desk(machine)
         self.hub = Hub(machine, env.now_ns(), loop.call_soon, settings.auction_curve_seconds)
         self.limiter = Limiter(settings, loop.time)
-        self.metrics = Metrics()
+        self.counts = Counts()
+        self.metrics = Metrics(self.counts)
         self.sequencer: Sequencer | None = None
         self.ready = False
         self.closing = False
@@ -61,6 +62,7 @@ class Front:
 
     def attach(self, sequencer: Sequencer) -> None:
         self.sequencer = sequencer
+        self.submit_rows = sequencer.submit_rows  # the packed path; only while `ready`
 
     # The fan-out
 
@@ -71,7 +73,7 @@ class Front:
         self.turn += 1
         if record.count:
             self.metrics.record_commands.observe(record.count)
-            self.metrics.events.inc(len(events))
+            self.counts.events += len(events)
         try:
             answer_rows(self.sessions, record, events)
         except Exception:

@@ -35,23 +35,33 @@ _TIFS = {"gtc": TimeInForce.GTC, "ioc": TimeInForce.IOC, "fok": TimeInForce.FOK}
 _NO_REF = (RefForm.NONE, 0, 0)
 
 
-class OrderRequest(Protocol):
-    """A new order. Prices and quantities are decimal text in JSON, ticks and lots in msgpack."""
-
-    instrument: str
-    side: str
-    type: str
-    price: Any
-    quantity: Any
-    time_in_force: str
-    client_order_id: str
-
-
 class ReplaceRequest(Protocol):
-    price: Any
-    quantity: Any
-    time_in_force: str
-    client_order_id: str
+    """Prices and quantities are decimal text in JSON, ticks and lots in msgpack."""
+
+    @property
+    def price(self) -> Any: ...
+
+    @property
+    def quantity(self) -> Any: ...
+
+    @property
+    def time_in_force(self) -> str: ...
+
+    @property
+    def client_order_id(self) -> str: ...
+
+
+class OrderRequest(ReplaceRequest, Protocol):
+    """A new order."""
+
+    @property
+    def instrument(self) -> str: ...
+
+    @property
+    def side(self) -> str: ...
+
+    @property
+    def type(self) -> str: ...
 
 
 @dataclass(slots=True)

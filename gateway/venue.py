@@ -40,6 +40,7 @@ from gateway.settings import Settings
 
 log = logging.getLogger("qhatu.venue")
 PROGRESS_SECONDS = 1.0
+RESUME_POLL_SECONDS = 0.001
 FOLLOWER_BACKOFF_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 FOLLOWER_STEADY_SECONDS = 60.0  # after so long the back-off begins anew
 FOLLOWER_END_SECONDS = 5.0
@@ -82,6 +83,7 @@ class Venue:
             self.sequencer = Sequencer(self.env, self.log, self.machine, self.front.on_record)
             self.front.attach(self.sequencer)
             self._loop_task = self._task(self.sequencer.run(), "sequencer")
+            await self._resumed()
             self.config = await self._configured()
             await self._open_sockets()
         except BaseException:
@@ -130,6 +132,13 @@ class Venue:
         records = replay(self.log, machine, progress=progress)
         if records:
             say(f"replayed {self.machine.seq:,} commands in {time.monotonic() - started:.1f} s")
+
+    async def _resumed(self) -> None:
+        """Until RESUME is applied: before it, nothing that the engine tells is of today."""
+        while not self.sequencer.records:
+            if self._loop_task.done():
+                await self._loop_task
+            await self.env.sleep(RESUME_POLL_SECONDS)
 
     async def _configured(self) -> Config | None:
         """The configuration in force, after a new venue's became its first commands."""
@@ -254,17 +263,11 @@ class _Folding:
 
     def __init__(self, machine: Machine, fold: Callable[[Record, np.ndarray], None]) -> None:
         self._machine, self._fold = machine, fold
-
-    @property
-    def seq(self) -> int:
-        return self._machine.seq
-
-    @property
-    def event_digest(self) -> bytes:
-        return self._machine.event_digest
+        self.seq, self.event_digest = machine.seq, machine.event_digest
 
     def apply(self, record: Record) -> np.ndarray:
         events = self._machine.apply(record)
+        self.seq, self.event_digest = self._machine.seq, self._machine.event_digest
         self._fold(record, events)
         return events
 

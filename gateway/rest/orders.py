@@ -117,7 +117,8 @@ async def get_orders(call: Call) -> dict[str, Any]:
     if call.query.client_order_id is not None:
         form, hi, lo, _ = ref_of(call.query.client_order_id)
         order = machine.hot.order_of_text(call.account, form, hi, lo)
-        rows = [] if order is None else [machine.hot.order(order)]
+        row = None if order is None else machine.hot.order(order)
+        rows = [] if row is None else [row]
     else:
         rows = list(machine.hot.orders_of(call.account))
     return {"orders": [open_order_of(machine, row).view(call.form, machine) for row in rows]}

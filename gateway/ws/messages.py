@@ -158,16 +158,16 @@ class Rows(Message, tag="rows"):
 
 
 _BOTH = Auth | Ping | Subscribe | Unsubscribe | Resync | BidMessage
-_JSON = msgspec.json.Decoder(_BOTH | Order | OrdersMessage | Cancel | Replace)
-_PACK = msgspec.msgpack.Decoder(_BOTH | OrderPacked | OrdersPacked | CancelPacked | ReplacePacked | Rows)
+_JSON: Any = msgspec.json.Decoder(_BOTH | Order | OrdersMessage | Cancel | Replace)
+_PACK: Any = msgspec.msgpack.Decoder(_BOTH | OrderPacked | OrdersPacked | CancelPacked | ReplacePacked | Rows)
 
 
 class _JustId(Struct):
     id: Id = None
 
 
-_JSON_ID = msgspec.json.Decoder(_JustId)
-_PACK_ID = msgspec.msgpack.Decoder(_JustId)
+_JSON_ID: Any = msgspec.json.Decoder(_JustId)
+_PACK_ID: Any = msgspec.msgpack.Decoder(_JustId)
 
 
 def decode(data: str | bytes, *, text: bool) -> Any:

@@ -12,10 +12,16 @@ from typing import Any
 from aiohttp import WSMsgType, web
 
 from engine.codes import Role
-from engine.limits import WS_PUBLIC_FRAME_BYTES_MAX, WS_QUEUE_BYTES_MAX, WS_QUEUE_MESSAGES_MAX, WS_SUBSCRIPTIONS_MAX
+from engine.limits import (
+    ROW_BYTES,
+    WS_PUBLIC_FRAME_BYTES_MAX,
+    WS_QUEUE_BYTES_MAX,
+    WS_QUEUE_MESSAGES_MAX,
+    WS_SUBSCRIPTIONS_MAX,
+)
 from gateway.auth import Caller, caller_of, demand, still_valid
 from gateway.forms import JSON, PACK, Form
-from gateway.front import Front
+from gateway.front import Front, not_ready
 from gateway.market_data.channel import Channel, Name
 from gateway.market_data.frames import Frame, close_frame, framed
 from gateway.order_entry import Entry, batch_of, own_events
@@ -45,8 +51,8 @@ class Session:
         self.ordinals = Ordinals()
         self.closing = False
         self._turn = -1
-        self._parties = b""
-        self._buckets: Buckets | None = None
+        self._parties = b""  # what packed rows are stamped with; empty while they are not allowed
+        self._buckets = Buckets(front.settings, self.loop.time())  # replaced by the key's
         self._key_checked = 0.0
         self.number = front.admit(self)
         self._deadline = self.loop.call_later(front.settings.auth_seconds_max, self._idle)
@@ -61,7 +67,14 @@ class Session:
                 message = await receive()
                 kind = message.type
                 if kind is WSMsgType.BINARY:
-                    self.take(message.data, text=False)
+                    data = message.data
+                    if self._parties and self.form is PACK and (rows := rows_of_frame(data)) is not None:
+                        try:
+                            self._rows(rows)
+                        except Problem as problem:
+                            self.refuse(problem)
+                    else:
+                        self.take(data, text=False)
                 elif kind is WSMsgType.TEXT:
                     self.take(message.data, text=True)
                 else:  # closed, closing or broken
@@ -78,12 +91,7 @@ class Session:
             if self.caller is None and len(data) > WS_PUBLIC_FRAME_BYTES_MAX:
                 self.close(CLOSE_TOO_BIG, "too_large")
                 return
-            if not text and self.form is PACK:
-                rows = rows_of_frame(data)
-                if rows is not None:
-                    self._rows(rows)
-                    return
-            self.front.metrics.messages.inc()
+            self.front.counts.messages += 1
             if text is not self.form.text:
                 raise Problem("malformed", "This protocol has " + ("text" if self.form.text else "binary") + " frames.")
             self._dispatch(messages.decode(data, text=text))
@@ -211,7 +219,8 @@ class Session:
             raise Problem("not_permitted", "This connection has a key already.")
         self.front.admit_key(caller)
         self.caller, self._key_checked = caller, self.loop.time()
-        self._parties = parties_of(caller.account, self.number)
+        if caller.may(Role.TRADE):
+            self._parties = parties_of(caller.account, self.number)
         self._buckets = self.front.limiter.of(caller.key_hash)
         self.say({"op": "ok", "id": message.id, "account": caller.account, "roles": caller.role_names})
 
@@ -358,23 +367,22 @@ class Session:
         self._rows(message.rows)
 
     def _rows(self, raw: bytes) -> None:
-        count, ordinals = len(raw) // 64, self.ordinals
+        count, ordinals, front = len(raw) // ROW_BYTES, self.ordinals, self.front
         first = ordinals.sent
         try:
-            self._demand(Role.TRADE)
-            assert self._buckets is not None
+            if not self._parties:  # set once, with a key that may trade; a key that goes takes the connection with it
+                self._demand(Role.TRADE)
             if not self._buckets.orders.take(self.loop.time(), count):
                 raise Problem("rate_limited", "Too many orders.", retry_after_ms=100)
             owned = owned_rows(raw, self._parties)
-            front = self.front
-            if not front.ready or front.sequencer is None:
-                raise Problem("not_ready", "The venue takes no orders now.")
+            if not front.ready:
+                raise not_ready()
             try:
-                front.sequencer.submit_rows(owned)
+                front.submit_rows(owned)
             except Busy:
                 raise busy() from None
             ordinals.taken(count)
-            front.metrics.packed_rows.inc(count)
+            front.counts.packed_rows += count
         except Problem as problem:
             ordinals.refused(count)
             problem.extra |= {"rows": count, "first": first}
