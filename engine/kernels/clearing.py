@@ -164,6 +164,8 @@ def find_price(prices, buy, sell, unpriced_buy, unpriced_sell, has_reference, re
         demand += buy[i]
     below = -_FAR
     for i in range(n + 1):
+        if demand < supply and demand < kept[_VOLUME]:
+            break  # beyond the crossing the volume is the demand, which only falls from here
         above = prices[i] if i < n else _FAR
         low, high = max(below + 1, gap_low), min(above - 1, gap_high)
         if low <= high:
