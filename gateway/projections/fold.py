@@ -10,8 +10,10 @@ Each order is touched once per batch: its events are gathered and only what they
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -42,7 +44,7 @@ _TIFS = [name_of(TimeInForce, code) for code in range(256)]
 _ORDER_KINDS = np.zeros(256, bool)
 _ORDER_KINDS[[EventKind.ACCEPTED, EventKind.REPLACED, EventKind.CANCELLED]] = True
 
-Rows = list[tuple]
+Rows = Iterable[tuple[Any, ...]]  # to be gone through once
 Changes = dict[str, Rows]  # by name of the statement
 
 
@@ -157,26 +159,24 @@ class Fold:
         sides = np.where(call, 2, fills["side"]).tolist()
         side_names = (*_SIDES, None)
         kinds = [name_of(FeeClass, code) for code in range(max(FeeClass) + 1)]
-        changes["fill"] = list(
-            zip(
-                range(self.fills + 1, self.fills + 1 + len(at)),
-                flow.seq[at].tolist(),
-                fills["index"].tolist(),
-                flow.ts_ns[at].tolist(),
-                list(map(self.symbols.__getitem__, instruments.tolist())),
-                trade_ids.tolist(),
-                list(map(kinds.__getitem__, fills["fee_class"].tolist())),
-                list(map(side_names.__getitem__, sides)),
-                price.tolist(),
-                self._prices.column(fills["instrument"], fills["price"]),
-                fills["qty"].tolist(),
-                value,
-                np.where(buyer_first, fills["account"], fills["counter_account"]).tolist(),
-                np.where(buyer_first, fills["order"], fills["counter_order"]).tolist(),
-                np.where(buyer_first, fills["counter_account"], fills["account"]).tolist(),
-                np.where(buyer_first, fills["counter_order"], fills["order"]).tolist(),
-                strict=True,
-            )
+        changes["fill"] = zip(
+            range(self.fills + 1, self.fills + 1 + len(at)),
+            flow.seq[at].tolist(),
+            fills["index"].tolist(),
+            flow.ts_ns[at].tolist(),
+            map(self.symbols.__getitem__, instruments.tolist()),
+            trade_ids.tolist(),
+            map(kinds.__getitem__, fills["fee_class"].tolist()),
+            map(side_names.__getitem__, sides),
+            price.tolist(),
+            self._prices.column(fills["instrument"], fills["price"]),
+            fills["qty"].tolist(),
+            value,
+            np.where(buyer_first, fills["account"], fills["counter_account"]).tolist(),
+            np.where(buyer_first, fills["order"], fills["counter_order"]).tolist(),
+            np.where(buyer_first, fills["counter_account"], fills["account"]).tolist(),
+            np.where(buyer_first, fills["counter_order"], fills["order"]).tolist(),
+            strict=True,
         )
         self.fills += len(at)
         return set(found.tolist())
@@ -223,38 +223,36 @@ class Fold:
         self._replaced_orders(flow, run.where(~new & has_entry), changes)
         self._ended_orders(run.where(~new & ~has_entry & cancelled), changes)
         plain = run.where(~new & ~has_entry & ~cancelled)
-        changes["order_filled"] = list(
-            zip(plain.filled.tolist(), plain.seq.tolist(), plain.ts_ns.tolist(), plain.order.tolist(), strict=True)
+        changes["order_filled"] = zip(
+            plain.filled.tolist(), plain.seq.tolist(), plain.ts_ns.tolist(), plain.order.tolist(), strict=True
         )
 
     def _new_orders(self, flow: _Flow, run: _Runs, changes: Changes) -> None:
         event, entry = flow.events[run.first], flow.events[run.entry]
-        first_row, entry_row = flow.rows[flow.row[run.first]], flow.rows[flow.row[run.entry]]
+        row, entry_row = flow.row[run.first], flow.row[run.entry]
         closed = run.open == 0
         status = np.where(run.cancelled, 3, np.where(closed, 2, np.where(run.filled > 0, 1, 0)))
         ticks, prices = self._limits(entry)
-        changes["order"] = list(
-            zip(
-                run.order.tolist(),
-                event["account"].tolist(),
-                list(map(self.symbols.__getitem__, event["instrument"].tolist())),
-                list(map(_SIDES.__getitem__, event["side"].tolist())),
-                list(map(_TYPES.__getitem__, first_row["type"].tolist())),
-                list(map(_TIFS.__getitem__, entry_row["tif"].tolist())),
-                ticks,
-                prices,
-                run.qty.tolist(),
-                run.filled.tolist(),
-                run.open.tolist(),
-                list(map(("open", "partial", "filled", "cancelled").__getitem__, status.tolist())),
-                flow.client_ids(flow.row[run.first]),
-                flow.seq[run.first].tolist(),
-                flow.ts_ns[run.first].tolist(),
-                _where(closed, run.seq),
-                _where(closed, run.ts_ns),
-                _reasons(run),
-                strict=True,
-            )
+        changes["order"] = zip(
+            run.order.tolist(),
+            event["account"].tolist(),
+            map(self.symbols.__getitem__, event["instrument"].tolist()),
+            map(_SIDES.__getitem__, event["side"].tolist()),
+            map(_TYPES.__getitem__, flow.rows["type"][row].tolist()),
+            map(_TIFS.__getitem__, flow.rows["tif"][entry_row].tolist()),
+            ticks,
+            prices,
+            run.qty.tolist(),
+            run.filled.tolist(),
+            run.open.tolist(),
+            map(("open", "partial", "filled", "cancelled").__getitem__, status.tolist()),
+            flow.client_ids(row),
+            flow.seq[run.first].tolist(),
+            flow.ts_ns[run.first].tolist(),
+            _where(closed, run.seq),
+            _where(closed, run.ts_ns),
+            _reasons(run),
+            strict=True,
         )
 
     def _replaced_orders(self, flow: _Flow, run: _Runs, changes: Changes) -> None:
@@ -262,33 +260,29 @@ class Fold:
         entry = flow.events[run.entry]
         ticks, prices = self._limits(entry)
         closed = run.open == 0
-        changes["order_replaced"] = list(
-            zip(
-                list(map(_TIFS.__getitem__, flow.rows["tif"][flow.row[run.entry]].tolist())),
-                ticks,
-                prices,
-                run.qty.tolist(),
-                run.filled.tolist(),
-                run.open.tolist(),
-                run.cancelled.tolist(),
-                _where(closed, run.seq),
-                _where(closed, run.ts_ns),
-                _reasons(run),
-                run.order.tolist(),
-                strict=True,
-            )
+        changes["order_replaced"] = zip(
+            map(_TIFS.__getitem__, flow.rows["tif"][flow.row[run.entry]].tolist()),
+            ticks,
+            prices,
+            run.qty.tolist(),
+            run.filled.tolist(),
+            run.open.tolist(),
+            run.cancelled.tolist(),
+            _where(closed, run.seq),
+            _where(closed, run.ts_ns),
+            _reasons(run),
+            run.order.tolist(),
+            strict=True,
         )
 
     def _ended_orders(self, run: _Runs, changes: Changes) -> None:
-        changes["order_cancelled"] = list(
-            zip(
-                run.filled.tolist(),
-                run.seq.tolist(),
-                run.ts_ns.tolist(),
-                _reasons(run),
-                run.order.tolist(),
-                strict=True,
-            )
+        changes["order_cancelled"] = zip(
+            run.filled.tolist(),
+            run.seq.tolist(),
+            run.ts_ns.tolist(),
+            _reasons(run),
+            run.order.tolist(),
+            strict=True,
         )
 
     def _limits(self, entry: np.ndarray) -> tuple[list[int | None], list[str | None]]:
@@ -316,6 +310,7 @@ class Fold:
     def _fold_cold(self, flow: _Flow, changes: Changes) -> set[int]:
         """Registers, phases, uncrosses and sales. Returns the instruments whose counts moved."""
         touched: set[int] = set()
+        lists: dict[str, list[tuple]] = {}
         for at in np.flatnonzero(flow.events["kind"] >= COLD_EVENTS_FIRST).tolist():
             event = flow.events[at]
             seq, ts_ns = int(flow.seq[at]), int(flow.ts_ns[at])
@@ -323,9 +318,10 @@ class Fold:
             if name is None:
                 continue
             for statement, row in getattr(self, name)(event, seq, ts_ns, lambda at=at: flow.body(at)):
-                changes.setdefault(statement, []).append(row)
+                lists.setdefault(statement, []).append(row)
             if event["kind"] == EventKind.UNCROSSED:
                 touched.add(int(event["instrument"]))
+        changes |= lists
         return touched
 
     def _account_opened(self, event, seq, ts_ns, body):
@@ -526,21 +522,15 @@ class _Flow:
 
 def _where(mask: np.ndarray, values: np.ndarray) -> list[int | None]:
     """values where the mask holds, None elsewhere."""
-    found: list[int | None] = values.tolist()
-    for at in np.flatnonzero(~mask).tolist():
-        found[at] = None
-    return found
+    return np.where(mask, values.astype(object), None).tolist()
 
 
 def _reasons(run: _Runs) -> list[str | None]:
     """Names of the reasons of cancelled orders, None for the others."""
-    names: list[str | None] = [None] * len(run.order)
-    for at in np.flatnonzero(run.cancelled).tolist():
-        names[at] = _REASONS[run.reason[at]]
-    return names
+    return np.where(run.cancelled, _REASONS[run.reason], None).tolist()
 
 
-_REASONS = [name_of(Reason, code) for code in range(max(Reason) + 1)]
+_REASONS = np.array([name_of(Reason, code) for code in range(max(Reason) + 1)], object)
 
 
 def _json(value: dict[str, str]) -> str:

@@ -19,6 +19,8 @@ from gateway.projections.fold import Changes, Cursor, Fold, InstrumentState, Sal
 
 SCHEMA_VERSION = 1  # a file of another version is rebuilt
 CACHE_KIB = 64 * 1024
+PAGE_BYTES = 8_192
+CHECKPOINT_PAGES = 4_096  # 32 MiB of write-ahead log before it is carried over
 BUSY_SECONDS = 5.0
 
 
@@ -96,9 +98,11 @@ class SqliteSink:
         self._step = step or (lambda name: None)
         self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         try:
+            self._db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+            self._db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
             create(self._db, shard, self._step)
             self.fold = self._load()
         except BaseException:
@@ -159,9 +163,8 @@ class SqliteSink:
     def _write(self, changes: Changes) -> int:
         rows = 0
         for name, statement in STATEMENTS.items():
-            if changes.get(name):
-                self._db.executemany(statement, changes[name])
-                rows += len(changes[name])
+            if name in changes:
+                rows += max(self._db.executemany(statement, changes[name]).rowcount, 0)
                 self._step(name)
         return rows
 
