@@ -11,7 +11,7 @@ export class Problem extends Error {
   }
 
   static from(body, status) {
-    const code = body?.code ?? (status === 404 ? "not_found" : status >= 500 ? "server_error" : "malformed");
+    const code = body?.code ?? (status === 404 ? "not_found" : status >= 500 ? "internal" : "malformed");
     return new Problem(code, body?.detail ?? "", { status, errors: body?.errors ?? [] });
   }
 }
@@ -25,8 +25,9 @@ export class Api {
     return this.call("GET", path);
   }
 
-  post(path, body) {
-    return this.call("POST", path, body);
+  /** `idempotency`: the number of a request whose body has none of its own. */
+  post(path, body, idempotency = null) {
+    return this.call("POST", path, body, idempotency);
   }
 
   delete(path) {
@@ -34,8 +35,9 @@ export class Api {
   }
 
   /** Raises Problem. Nothing is repeated here: only the caller knows whether its request may be. */
-  async call(method, path, body = undefined) {
+  async call(method, path, body = undefined, idempotency = null) {
     const headers = { Accept: "application/json" };
+    if (idempotency) headers["Idempotency-Key"] = idempotency;
     if (this.key) headers.Authorization = `Bearer ${this.key}`;
     if (body !== undefined) headers["Content-Type"] = "application/json";
     let answer;

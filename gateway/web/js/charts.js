@@ -60,7 +60,7 @@ export function curveChart(node) {
 
   function draw(instrument, { curve, price, reference }) {
     if (!AVAILABLE.has("uplot")) return "absent";
-    const levels = (curve ?? []).filter(([at]) => at !== null);
+    const levels = curve ?? [];
     if (!levels.some(([, demand]) => demand !== "0") || !levels.some(([, , supply]) => supply !== "0")) {
       wanted = null;
       return "nothing";

@@ -12,7 +12,10 @@ const RETRY_MS_MAX = 15_000;
 const PING_MS = 15_000;
 const SILENCE_MS_MAX = 40_000;
 
-const keyOf = (channel, instrument) => `${channel} ${instrument ?? ""}`;
+const OF_INSTRUMENT = new Set(["book", "trades", "auction"]); // one channel an instrument; of the others there is one
+const KEY_REFUSALS = new Set(["unknown_key", "key_expired"]);
+
+const keyOf = (channel, instrument) => (OF_INSTRUMENT.has(channel) ? `${channel} ${instrument}` : channel);
 
 export class Feed {
   /**
@@ -46,8 +49,9 @@ export class Feed {
   /** Receive a channel: handler(message) for every snapshot and update. Returns the function that ends it. */
   subscribe(channel, instrument, handler) {
     const key = keyOf(channel, instrument);
-    this.subscriptions.set(key, { channel, instrument, handler, seq: null });
-    this.#send({ op: "subscribe", channel, ...(instrument ? { instrument } : {}) });
+    const subscription = { channel, instrument, handler, seq: null };
+    this.subscriptions.set(key, subscription);
+    this.#ask(subscription);
     return () => {
       if (this.subscriptions.get(key)?.handler !== handler) return;
       this.subscriptions.delete(key);
@@ -94,6 +98,7 @@ export class Feed {
     socket?.close(1000);
   }
 
+  /** Subscribe, or begin anew: until the snapshot comes, updates are left out. */
   #ask(subscription) {
     subscription.seq = null;
     const { channel, instrument } = subscription;
@@ -107,14 +112,13 @@ export class Feed {
       this.#become("live");
     }
     const message = JSON.parse(text);
-    if (!message.channel || !message.type) return;
+    if (message.op === "error" && KEY_REFUSALS.has(message.code)) this.#become("refused");
+    if (!message.type) return;
     const subscription = this.subscriptions.get(keyOf(message.channel, message.instrument));
     if (!subscription) return;
     if (message.type === "snapshot") subscription.seq = message.seq;
     else if (subscription.seq === null || message.seq <= subscription.seq) return;
     else if (message.prev_seq !== subscription.seq) {
-      const { channel, instrument } = subscription;
-      this.#send({ op: "unsubscribe", channel, ...(instrument ? { instrument } : {}) });
       this.#ask(subscription);
       return;
     } else subscription.seq = message.seq;

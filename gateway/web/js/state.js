@@ -23,8 +23,8 @@ export class State {
     this.trades = null; // newest first
     this.calls = null; // past calls of the selected instrument, newest first
     this.sales = new Map(); // sale_id -> public view
-    this.sale = null; // the sale shown
-    this.ownBids = new Map(); // "sale lot" -> {maximum, leading, outbid}
+    this.sale = null; // the sale shown: it stays until another opens after it has finished, or one is chosen
+    this.ownBids = new Map(); // "sale lot" -> {maximum, leading, won, selling}
     this.account = null; // accounts/me, or null for the public
     this.orders = new Map(); // order_id -> own open order
     this.fills = []; // own, newest first
@@ -104,6 +104,7 @@ export class State {
     if (!known) return;
     const curve = indication.curve ?? known.indication?.curve ?? null;
     known.indication = { ...indication, curve };
+    known.reference = indication.reference;
     this.changed("instruments", ...(symbol === this.selected ? ["auction"] : []));
   }
 
@@ -121,13 +122,13 @@ export class State {
   }
 
   setSale(view) {
+    const opened = !this.sales.has(view.sale_id);
     this.sales.set(view.sale_id, view);
     for (const lot of view.lots) {
-      if (lot.your_maximum !== undefined && lot.your_maximum !== null) {
-        this.ownBids.set(bidKey(view.sale_id, lot.lot), { maximum: lot.your_maximum, leading: Boolean(lot.you_lead) });
-      }
+      if (lot.you_sell) this.setOwnBid(view.sale_id, lot.lot, { selling: true });
     }
-    if (this.sale === null || !this.sales.has(this.sale)) this.sale = view.sale_id;
+    const shown = this.sales.get(this.sale);
+    if (!shown || (opened && shown.state === "finished")) this.sale = view.sale_id;
     this.changed("sales");
   }
 
@@ -168,9 +169,7 @@ const sameFill = (a, b) => a.fill_id !== undefined && a.fill_id === b.fill_id &&
 function put(side, level, direction) {
   const [price, qty] = level;
   let at = 0;
-  if (price !== null) {
-    while (at < side.length && (side[at][0] === null || compare(side[at][0], price) * direction < 0)) at += 1;
-  }
+  while (at < side.length && compare(side[at][0], price) * direction < 0) at += 1;
   const there = at < side.length && side[at][0] === price;
   if (parse(qty) === 0n) {
     if (there) side.splice(at, 1);

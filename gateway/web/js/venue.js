@@ -164,15 +164,15 @@ export class Venue {
   }
 
   movePhase(symbol, phase) {
-    return this.api.post(`instruments/${encodeURIComponent(symbol)}/phase`, { phase });
+    return this.api.post(`instruments/${encodeURIComponent(symbol)}/phase`, { phase }, clientId("move"));
   }
 
   uncross(symbol, phase) {
-    return this.api.post(`instruments/${encodeURIComponent(symbol)}/uncross`, { phase });
+    return this.api.post(`instruments/${encodeURIComponent(symbol)}/uncross`, { phase }, clientId("clear"));
   }
 
   endSale(sale, why) {
-    return this.api.post(`sales/${sale}/end`, { why });
+    return this.api.post(`sales/${sale}/end`, { why }, clientId("end"));
   }
 
   // what arrives ------------------------------------------------------------------------------------------------------
@@ -193,7 +193,6 @@ export class Venue {
       const { instruments } = await this.api.get("instruments");
       this.state.setInstruments(instruments);
       if (this.api.key && !this.state.account) this.#setAccount(await this.api.get("accounts/me"));
-      if (this.state.account) await this.#readOwn();
       this.#follow(instruments);
       await this.#readSales();
     } catch (problem) {
@@ -212,7 +211,7 @@ export class Venue {
 
   async #readSales() {
     const { sales } = await this.api.get("sales");
-    for (const sale of sales) if (sale.lots) this.state.setSale(sale);
+    for (const sale of sales) this.state.setSale(sale);
     this.state.changed("sales");
   }
 
@@ -231,11 +230,9 @@ export class Venue {
     this.endPrivate = () => ends.forEach((end) => end());
   }
 
-  async #readOwn() {
-    const [orders, fills] = await Promise.all([this.api.get("orders"), this.api.get(`fills?limit=${FILLS_READ}`)]);
-    this.state.setOrders(orders.orders);
-    this.state.fills = fills.fills;
-    this.state.changed("fills");
+  async #readFills() {
+    const { fills } = await this.api.get(`fills?limit=${FILLS_READ}`);
+    for (const fill of fills.reverse()) this.state.addFill(fill);
   }
 
   #status({ instruments, type }) {
@@ -251,31 +248,32 @@ export class Venue {
   }
 
   #sales(message) {
-    for (const sale of message.sales ?? [message]) if (sale.lots) this.state.setSale(sale);
+    for (const sale of message.type === "snapshot" ? message.sales : [message]) this.state.setSale(sale);
     this.state.changed("sales");
   }
 
-  #execution(message) {
-    for (const event of message.events ?? [message]) this.#orderEvent(event);
-  }
-
-  #orderEvent(event) {
-    const { orders } = this.state;
-    if (event.fill) this.state.addFill({ ts_engine: event.ts_engine, ...event, ...event.fill });
-    if (event.event === "accepted" || event.event === "replaced" || event.event === "partial") {
-      orders.set(event.order_id, { ...orders.get(event.order_id), ...event });
-    } else if (event.event === "filled" || event.event === "cancelled") orders.delete(event.order_id);
-    this.state.changed("orders");
-  }
-
-  #ownBid({ sale, lot, maximum, leading, type }) {
-    if (sale === undefined) return;
-    const before = this.state.ownBid(sale, lot);
-    this.state.setOwnBid(sale, lot, { ...(maximum == null ? {} : { maximum }), leading });
-    if (type === "update" && before?.leading && !leading) {
-      const price = this.state.sales.get(sale)?.lots.find((one) => one.lot === lot)?.price;
-      this.notify("bad", "sale.outbid.notice", { lot, price: price ?? "" });
+  #execution(event) {
+    const { state } = this;
+    if (event.type === "snapshot") {
+      state.setOrders(event.orders);
+      this.#readFills().catch(() => {});
+      return;
     }
+    if (event.fill) state.addFill({ ...event, ...event.fill });
+    if (event.event === "filled" || event.event === "cancelled") state.orders.delete(event.order_id);
+    else if (event.event !== "rejected") state.orders.set(event.order_id, event);
+    state.changed("orders");
+  }
+
+  #ownBid(message) {
+    if (message.type === "snapshot") {
+      for (const { sale, lot, ...bid } of message.bids) this.state.setOwnBid(sale, lot, bid);
+      return;
+    }
+    const { sale, lot, maximum, leading, won, price } = message;
+    const before = this.state.ownBid(sale, lot);
+    this.state.setOwnBid(sale, lot, { maximum, leading, won });
+    if (before?.leading && !leading) this.notify("bad", "sale.outbid.notice", { lot, price });
   }
 }
 

@@ -96,17 +96,19 @@ export function auctionPanel(state) {
     keyed(
       pastBody,
       calls ?? [],
-      (call) => call.ts_engine,
+      (call) => call.auction_id,
       (call) => {
         const crossed = call.price != null;
-        const size = call.imbalance ?? "0";
+        const surplus = BigInt(call.surplus);
+        const size = (surplus < 0n ? -surplus : surplus).toString();
+        const side = surplus > 0n ? "buy" : surplus < 0n ? "sell" : null;
         return el(
           "tr",
           {},
           el("td", { class: "num time" }, clockTime(call.ts_engine)),
           el("td", { class: "num cleared" }, crossed ? shown(instrument, call.price) : t("auction.past.noprice")),
           el("td", { class: "num traded" }, crossed ? lots(instrument, call.volume) : ""),
-          el("td", { class: "num imbalance" }, crossed ? left(instrument, { imbalance: size, side: call.side }) : ""),
+          el("td", { class: "num imbalance" }, crossed ? left(instrument, { imbalance: size, side }) : ""),
         );
       },
       () => {},

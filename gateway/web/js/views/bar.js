@@ -4,7 +4,7 @@ import { Problem } from "../api.js";
 import { ask, el, setText, show } from "../dom.js";
 import { LANGUAGES, currentLanguage, problemText, t, zonedTime } from "../strings.js";
 
-const KEY_FORM = /^qk_[A-Za-z0-9]{8,}$/;
+const KEY_FORM = /^qk_[0-9A-Za-z]{22,64}$/;
 
 /** Ask for a key and try it; what is wrong is said in plain words. */
 export async function askForKey(venue, state, notify) {

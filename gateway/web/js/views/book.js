@@ -22,7 +22,7 @@ export function bookPanel(state, onPrice) {
     show(empty, Boolean(book) && !any);
     show(sides, any);
     setText(aside, any ? between(book, instrument) : "");
-    if (!any || !instrument) return;
+    if (!book || !instrument) return;
     const totals = [runningTotals(book.bids), runningTotals(book.asks)];
     const widest = totals.flat().reduce((most, total) => (total > most ? total : most), 1n);
     bids.draw(instrument, book.bids, totals[0], widest);
@@ -40,9 +40,8 @@ function runningTotals(levels) {
 }
 
 function between({ bids, asks }, instrument) {
-  const [bid] = bids.find(([price]) => price !== null) ?? [];
-  const [ask] = asks.find(([price]) => price !== null) ?? [];
-  if (bid === undefined || ask === undefined || !instrument) return "";
+  if (!bids.length || !asks.length || !instrument) return "";
+  const [[bid], [ask]] = [bids[0], asks[0]];
   if (compare(bid, ask) >= 0) return COLLECTING.has(instrument.phase) ? t("book.crossed") : "";
   const digits = instrument.price_decimals;
   const gap = (parse(ask) - parse(bid)) / 10n ** BigInt(12 - digits);
@@ -69,7 +68,7 @@ function side(name, onPrice) {
       orders: el("td", { class: "orders num" }),
       total: el("td", { class: "total num" }),
       qty: el("td", { class: "qty num" }),
-      price: el("td", { class: "price" }, price === null ? el("span", { class: "num" }) : button),
+      price: el("td", { class: "price" }, button),
     };
     const cells = Object.values(parts);
     return Object.assign(el("tr", {}, name === "bids" ? cells : cells.reverse()), { parts });
@@ -81,12 +80,12 @@ function side(name, onPrice) {
     keyed(
       body,
       levels.slice(0, LEVELS_SHOWN).map((level, i) => [...level, totals[i]]),
-      ([price]) => price ?? "market",
+      ([price]) => price,
       make,
       (row, [price, qty, orders, total]) => {
-        const text = price === null ? t("orders.market") : shown(instrument, price);
+        const text = shown(instrument, price);
         setText(row.parts.price.firstChild, text);
-        if (price !== null) row.parts.price.firstChild.setAttribute("aria-label", t("book.use", { price: text }));
+        row.parts.price.firstChild.setAttribute("aria-label", t("book.use", { price: text }));
         setText(row.parts.qty, number(qty));
         setText(row.parts.orders, number(orders));
         setText(row.parts.total, number(total));

@@ -70,7 +70,7 @@ export function ordersPanel(state, venue, notify) {
 
   function draw() {
     show(section, state.may("trade"));
-    const orders = [...state.orders.values()].sort((a, b) => b.seq - a.seq);
+    const orders = [...state.orders.values()].reverse();
     show(empty, !orders.length);
     show(table, orders.length > 0);
     keyed(body, orders, (order) => order.order_id, make, patch);

@@ -4,7 +4,7 @@
  */
 
 import { Problem } from "../api.js";
-import { parse, priceText, toTicks, valueMinor } from "../decimal.js";
+import { parse, toTicks, valueMinor } from "../decimal.js";
 import { el, keyed, setText, show, flash } from "../dom.js";
 import { clockTime, count, duration, money, number, problemText, t } from "../strings.js";
 
@@ -138,28 +138,27 @@ export function saleRoom(state, venue, notify, onKey) {
     setText(parts.value, lot.price == null ? "" : valueOfLot(now, lot));
     setText(parts.bids, number(String(lot.bids)));
     const own = state.ownBid(now.sale_id, lot.lot);
-    row.dataset.standing = !own ? "" : own.leading ? "leading" : "outbid";
+    row.dataset.standing = own?.maximum == null ? "" : own.leading || own.won ? "leading" : "outbid";
     row.dataset.state = lot.state;
     show(parts.yours, bidding);
     if (!bidding) return;
-    let standing = "";
-    if (own && lot.state === "sold") standing = own.leading ? t("sale.sold.you") : t("sale.sold");
-    else if (own) standing = own.leading ? t("sale.leading") : t("sale.outbid");
-    setText(parts.standing, standing);
+    setText(parts.standing, standing(lot, own));
     setText(parts.maximum, own?.maximum != null ? number(own.maximum) : "");
-    show(parts.form, lot.state === "open" && now.state !== "finished");
-    parts.input.placeholder = t("sale.bid.least", { price: least(now, lot, own) });
+    show(parts.form, lot.state === "open" && now.state !== "finished" && !own?.selling);
+    parts.input.placeholder = t("sale.bid.least", { price: least(lot, own) });
     parts.input.setAttribute("aria-label", t("sale.bid.aria", { lot: lot.lot, unit: now.price_unit }));
     parts.submit.setAttribute("aria-label", t("sale.bid.submit", { lot: lot.lot }));
   }
 
-  /** The least maximum that can be bid now. */
-  function least(now, lot, own) {
-    if (lot.price == null) return now.opening;
-    if (own?.leading) return lot.price;
-    const digits = now.tick_size.split(".")[1]?.length ?? 0;
-    return priceText(toTicks(lot.price, now.tick_size).ticks + toTicks(now.increment, now.tick_size).ticks, now.tick_size, digits);
+  function standing(lot, own) {
+    if (own?.selling) return t("sale.selling");
+    if (own?.maximum == null) return "";
+    if (lot.state === "sold") return own.won ? t("sale.sold.you") : t("sale.sold");
+    return own.leading ? t("sale.leading") : t("sale.outbid");
   }
+
+  /** The least maximum that can be bid now: a leader may go down to the price. */
+  const least = (lot, own) => (own?.leading ? lot.price : lot.minimum_bid) ?? "";
 
   async function bid(row) {
     const now = sale();
@@ -167,7 +166,7 @@ export function saleRoom(state, venue, notify, onKey) {
     const typed = parts.input.value.trim();
     const { code } = toTicks(typed, now.tick_size);
     if (code) {
-      complain(parts, { code }, now);
+      complain(parts, { code }, now, lot);
       return;
     }
     parts.submit.disabled = true;
@@ -180,14 +179,15 @@ export function saleRoom(state, venue, notify, onKey) {
         { lot: lot.lot, maximum: number(answer.maximum), price: answer.price == null ? "" : number(answer.price) });
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
-      complain(parts, problem, now);
+      complain(parts, problem, now, lot);
     } finally {
       parts.submit.disabled = false;
     }
   }
 
-  function complain(parts, problem, now = null) {
-    setText(parts.problem, problem ? problemText(problem, { tick: now.tick_size }) : "");
+  function complain(parts, problem, now = null, lot = null) {
+    const names = problem && { tick: now.tick_size, increment: now.increment, opening: now.opening, minimum: lot.minimum_bid ?? lot.price };
+    setText(parts.problem, problem ? problemText(problem, names) : "");
     if (problem) {
       parts.input.setAttribute("aria-invalid", "true");
       parts.input.focus();

@@ -13,12 +13,13 @@ import {
 import { count, number, problemText, t } from "../strings.js";
 
 const DRAFT = { side: "buy", type: "limit", price: "", quantity: "", time_in_force: "gtc" };
-const FIELD_OF = { price: "price", quantity: "quantity", time_in_force: "tif" };
+const FIELD_OF = { "/price": "price", "/quantity": "qty", "/time_in_force": "tif" };
 
 export function ticketPanel(state, venue, onKey) {
   const draft = Object.assign(state.draft, { ...DRAFT, ...state.draft });
   let pending = null; // the order whose answer is awaited or was lost
   let sending = false;
+  let blamed = null; // the field that the venue's last refusal named
 
   const choice = (name, value, label) => {
     const input = el("input", { type: "radio", name, value, checked: draft[name] === value,
@@ -76,7 +77,7 @@ export function ticketPanel(state, venue, onKey) {
   function typed(name, text) {
     if (sending) return;
     draft[name] = text;
-    if (pending) pending = null;
+    pending = blamed = null;
     say("", "");
     draw();
   }
@@ -99,7 +100,7 @@ export function ticketPanel(state, venue, onKey) {
   function startingPrice(instrument) {
     const book = state.book;
     const level = draft.side === "buy" ? book?.asks : book?.bids;
-    return level?.find(([at]) => at !== null)?.[0] ?? instrument.indication?.price ?? instrument.last?.price
+    return level?.[0]?.[0] ?? instrument.indication?.price ?? instrument.last?.price
       ?? instrument.reference ?? instrument.price_min;
   }
 
@@ -154,7 +155,7 @@ export function ticketPanel(state, venue, onKey) {
 
   function field(name, input, code, instrument) {
     setText(problems[name], code ? problemText({ code }, names(instrument)) : "");
-    if (code) input.setAttribute("aria-invalid", "true");
+    if (code || blamed === name) input.setAttribute("aria-invalid", "true");
     else input.removeAttribute("aria-invalid");
   }
 
@@ -194,6 +195,7 @@ export function ticketPanel(state, venue, onKey) {
       time_in_force: draft.time_in_force,
     });
     sending = true;
+    blamed = null;
     say("", "");
     draw();
     try {
@@ -206,6 +208,7 @@ export function ticketPanel(state, venue, onKey) {
     } finally {
       sending = false;
       draw();
+      if (blamed) ({ price, qty: quantity, tif })[blamed].focus();
     }
   }
 
@@ -217,16 +220,8 @@ export function ticketPanel(state, venue, onKey) {
       return;
     }
     pending = null;
-    const text = problemText(problem, names(instrument));
-    say("bad", text);
-    for (const { pointer } of problem.errors) {
-      const name = FIELD_OF[pointer?.replace(/^\//, "")];
-      const input = { price, quantity, tif }[name];
-      if (!input) continue;
-      input.setAttribute("aria-invalid", "true");
-      input.focus();
-      break;
-    }
+    say("bad", problemText(problem, names(instrument)));
+    blamed = problem.errors.map(({ pointer }) => FIELD_OF[pointer]).find(Boolean) ?? null;
   }
 
   function outcome(instrument, answer) {
@@ -258,7 +253,7 @@ export function ticketPanel(state, venue, onKey) {
 
   /** A price taken from the book. */
   function usePrice(at) {
-    if (sending || at === null) return;
+    if (sending) return;
     draft.type = "limit";
     form.querySelector("input[name=type][value=limit]").checked = true;
     price.value = at;
@@ -269,7 +264,7 @@ export function ticketPanel(state, venue, onKey) {
   function drawFor() {
     if (drawnFor !== state.selected) {
       drawnFor = state.selected;
-      pending = null;
+      pending = blamed = null;
       draft.price = price.value = "";
       say("", "");
     }
