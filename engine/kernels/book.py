@@ -47,17 +47,15 @@ from engine.kernels.constants import (
 )
 from engine.kernels.events import emit, emit_of_order
 from engine.kernels.ids import attach_id, body_hash, close_id, find_id, find_stream, remember_id
-from engine.kernels.matching import arrive, end_order, withdraw
+from engine.kernels.matching import arrive, end_order, rank_of, withdraw
 from engine.kernels.slots import needs_slots, take_slot
 from engine.kernels.validate import malformed, refusal
 
 NOTHING = -1
 ZERO = np.uint64(0)
-# How far ahead of the row being applied its order, and then the order's neighbours, are fetched.
+# How far ahead of the row being applied its order, and then the order's neighbours and its level, are fetched.
 AHEAD_ORDER = 12
 AHEAD_NEIGHBOURS = 6
-# Below this many open orders everything fits the cache and fetching ahead only costs.
-AHEAD_FROM_ORDERS = 60_000
 
 
 @rare
@@ -212,29 +210,49 @@ def apply(s, r, extensions, has_bodies, events):
 
 @step
 def fetch_ahead(s, rows, i):
-    """Ask for the orders that the rows behind row i will touch: first the order, later its neighbours."""
-    m = s.meta[0]
-    if i + AHEAD_ORDER < len(rows):
-        slot = np.int64(rows[i + AHEAD_ORDER].order) & 0xFFFFFFFF
-        if slot < len(s.orders):
-            prefetch(s.orders, slot)
-    place = (m.ring_first + AHEAD_NEIGHBOURS) & (len(s.ring) - 1)
-    prefetch(s.orders, np.int64(s.ring[place]))
-    prefetch(s.cold, np.int64(s.ring[place]))
-    if i + AHEAD_NEIGHBOURS < len(rows):
-        slot = np.int64(rows[i + AHEAD_NEIGHBOURS].order) & 0xFFFFFFFF
+    """Ask for what the rows behind row i will touch: first their orders, later the neighbours and levels of those."""
+    if i + AHEAD_ORDER >= len(rows):
+        return
+    slot = np.int64(rows[i + AHEAD_ORDER].order) & 0xFFFFFFFF
+    if slot < len(s.orders):
+        prefetch(s.orders, slot)
+    fetch_free_slot(s)
+    r = rows[i + AHEAD_NEIGHBOURS]
+    if r.kind != NEW:
+        slot = np.int64(r.order) & 0xFFFFFFFF
         if slot < len(s.orders):
             fetch_neighbours(s, slot)
+    if r.kind != CANCEL:
+        fetch_level(s, np.int64(r.instrument), np.int64(r.side), np.int64(r.price))
+
+
+@step
+def fetch_free_slot(s):
+    """Ask for a slot that is soon to be taken from the ring."""
+    slot = np.int64(s.ring[(s.meta[0].ring_first + AHEAD_NEIGHBOURS) & (len(s.ring) - 1)])
+    prefetch(s.orders, slot)
+    prefetch(s.cold, slot)
 
 
 @step
 def fetch_neighbours(s, slot):
-    """Ask for the orders beside an order. Only addresses in range are asked for, whatever the slot holds."""
+    """Ask for the orders beside an order, and for its level. Whatever the slot holds is in range."""
     o = s.orders[slot]
+    fetch_level(s, np.int64(o.instrument), np.int64(o.side), np.int64(o.price))
     if o.next >= 0:
         prefetch(s.orders, np.int64(o.next))
     if o.prev >= 0:
         prefetch(s.orders, np.int64(o.prev))
+
+
+@step
+def fetch_level(s, instrument, side, price):
+    """Ask for the level of a price, when it lies in the window. The numbers may be anything."""
+    if instrument < len(s.books) and side <= SELL:
+        v = s.sides[2 * instrument + side]
+        offset = rank_of(side, price) - v.rank0
+        if offset >= 0 and offset < v.ticks:
+            prefetch(s.levels, v.level0 + offset)
 
 
 @kernel
@@ -259,13 +277,11 @@ def run(s, rows, extensions, has_bodies, first_seq, ts_ns, row, first_index, eve
     m.event_count = 0
     m.event_index = first_index
     m.row = row
-    ahead = m.orders_open >= AHEAD_FROM_ORDERS
     for i in range(row, len(rows)):
         r = rows[i]
         if r.kind >= COLD_FIRST:
             break
-        if ahead:
-            fetch_ahead(s, rows, i)
+        fetch_ahead(s, rows, i)
         status = apply(s, r, extensions, has_bodies, events)
         if status != DONE:
             return status

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.kernels.bits import bitmap_words, clear_bit, move_rows, next_bit, set_bit
+from engine.kernels.bits import ZERO, bitmap_words, clear_bit, move_rows, next_bit, set_bit
 from engine.kernels.compiled import rare, step
 from engine.kernels.constants import FAR_FIRST, RANK_NONE
 
@@ -147,28 +147,26 @@ def next_rank(s, side, rank):
 
 
 @rare
-def move_window(s, side, rank0, ticks, level0, bits0):
+def move_window(s, side, rank0, ticks, level0, bits0, kept):
     """Give a side another window: its levels with their orders move over, the old one is left zeroed.
 
     rank0, ticks, level0, bits0  the new window, all zero; it may not overlap the old one unless it is the old one
+    kept                         scratch LEVEL[>= levels of the side]
     The caller has made room for as many single levels and far entries as the side has levels.
     """
     v = s.sides[side]
     count = 0
     rank = np.int64(v.best)
     while rank != RANK_NONE:
+        kept[count] = s.levels[find_level(s, side, rank)]
         count += 1
-        rank = next_rank(s, side, rank)
-    kept = s.levels[:count].copy()
-    rank = np.int64(v.best)
-    for i in range(count):
-        level = find_level(s, side, rank)
-        kept[i] = s.levels[level]
         rank = next_rank(s, side, rank)
     while v.far_count > 0:
         close_far_level(s, side, np.int64(s.far[v.far_at + v.far_count - 1].rank))
-    s.levels[v.level0 : v.level0 + v.ticks]["count"][:] = 0
-    s.bits[v.bits0 : v.bits0 + bitmap_words(v.ticks)] = 0
+    for level in range(v.level0, v.level0 + v.ticks):
+        s.levels[level].count = 0
+    for word in range(v.bits0, v.bits0 + bitmap_words(np.int64(v.ticks))):
+        s.bits[word] = ZERO
     v.rank0 = rank0
     v.ticks = ticks
     v.level0 = level0

@@ -48,6 +48,17 @@ def levels_of(s, side, out):
 
 
 @kernel
+def count_levels(s, side):
+    """Priced levels of a side."""
+    count = 0
+    rank = np.int64(s.sides[side].best)
+    while rank != RANK_NONE:
+        count += 1
+        rank = next_rank(s, side, rank)
+    return count
+
+
+@kernel
 def orders_of_side(s, side, out):
     """Orders of a side in priority order, unpriced first, as ORDER_VIEW rows. Returns how many were written."""
     v = s.sides[side]
@@ -110,15 +121,9 @@ def sweep(s, now_ns):
 
 @kernel
 def reindex_ids(s):
-    """Enter every text id in use into an empty index. All entries below ids_fresh that are not free are in use."""
-    free = np.zeros(s.meta[0].ids_fresh, np.uint8)
-    entry = s.meta[0].ids_free
-    while entry != NOTHING:
-        free[entry] = 1
-        entry = np.int64(s.ids[entry].next)
-    for entry in range(len(free)):
-        if free[entry] == 0:
-            enter_id(s, entry)
+    """Enter every text id into an empty, larger index. It is called when all entries are in use."""
+    for entry in range(s.meta[0].ids):
+        enter_id(s, entry)
 
 
 @kernel
@@ -128,6 +133,6 @@ def reindex_streams(s, old_keys, old_last):
 
 
 @kernel
-def relocate(s, side, rank0, ticks, level0, bits0):
+def relocate(s, side, rank0, ticks, level0, bits0, kept):
     """Give a side another window; see `move_window`."""
-    move_window(s, side, rank0, ticks, level0, bits0)
+    move_window(s, side, rank0, ticks, level0, bits0, kept)

@@ -163,13 +163,13 @@ class Books:
             row, index = int(meta["row"]), int(meta["event_index"])
             if status == DONE:
                 break
-            self._make_room(status)
+            self.make_room(status)
         events = blocks[0] if len(blocks) == 1 else np.concatenate(blocks) if blocks else np.zeros(0, EVENT)
         if bodies is not None:
             self._keep_texts(rows, bodies, first_row, events)
         return row, events
 
-    def _make_room(self, status: int) -> None:
+    def make_room(self, status: int) -> None:
         """Double what a kernel found too small. Never changes what any reader sees."""
         s, meta = self.state, self.state.meta[0]
         if status == NEED_EVENTS:
@@ -236,7 +236,7 @@ class Books:
             capacity = _power_of_two(int(meta["levels_used"]) + levels)
             self.state = self.state._replace(levels=grown(self.state.levels, capacity))
         self._room_for_far(4 * levels)
-        views.relocate(self.state, side, best - wanted // 4, wanted, *new)
+        views.relocate(self.state, side, best - wanted // 4, wanted, *new, np.zeros(levels, LEVEL))
         if new != old:
             self._spare_windows.setdefault(ticks, []).append(old)
 
@@ -295,6 +295,12 @@ class Books:
     def depth(self, instrument: int, side: int, limit: int) -> np.ndarray:
         levels = np.zeros(min(limit, self._levels_bound(2 * instrument + side)), LEVEL_VIEW)
         return levels[: views.levels_of(self.state, 2 * instrument + int(side), levels)]
+
+    def level_count(self) -> int:
+        """Price levels with orders, over all sides."""
+        return sum(
+            views.count_levels(self.state, 2 * instrument + int(side)) for instrument in self._listed for side in Side
+        )
 
     def orders_of(self, account: int) -> np.ndarray:
         found = np.zeros(256, ORDER_VIEW)
