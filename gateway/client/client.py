@@ -277,7 +277,9 @@ class Client:
     def _take(self, message: dict[str, Any]) -> None:
         """Route one message: to the feed it belongs to, or to the request that waits for it. Others are ignored."""
         if "channel" in message and "type" in message:
-            feed = self._feeds.get((message["channel"], message.get("instrument") or ""))
+            # In a feed that is not one instrument's, `instrument` is what the single message is about.
+            channel = message["channel"]
+            feed = self._feeds.get((channel, "")) or self._feeds.get((channel, message.get("instrument") or ""))
             if feed is not None:
                 feed.take(message)
             return
