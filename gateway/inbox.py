@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -104,7 +105,7 @@ class Inbox:
     def take(self) -> Taken:
         """As many whole submissions as one record holds, first come first."""
         items = self._items
-        parts: list[bytearray | np.ndarray] = []
+        parts: list[Any] = []  # buffers of whole rows
         blobs: list[bytes] = []
         extensions: list[np.ndarray] = []
         shifts: list[tuple[int, int, int]] = []  # first row, rows, extension rows before
@@ -113,18 +114,16 @@ class Inbox:
         room = BATCH_BYTES_MAX
         while items:
             item = items[0]
-            if item.__class__ is bytearray:
-                count, size = len(item) // ROW_BYTES, len(item)
-            else:
-                batch, reply = item
-                count, size = len(batch.rows), batch.nbytes
+            size = len(item) if isinstance(item, bytearray) else item[0].nbytes
+            count = size // ROW_BYTES if isinstance(item, bytearray) else len(item[0].rows)
             if rows + count > RECORD_COMMANDS_MAX or size > room:
                 break
             items.popleft()
-            if item.__class__ is bytearray:
+            if isinstance(item, bytearray):
                 _keep_hot(item)
                 parts.append(item)
             else:
+                batch, reply = item
                 parts.append(batch.rows)
                 answers.append((rows, count, reply))
                 if batch.blob:
@@ -142,14 +141,14 @@ class Inbox:
 
     def refuse_all(self) -> list[Reply]:
         """Empty the inbox; returns the replies that still wait for an answer."""
-        replies = [item[1] for item in self._items if item.__class__ is not bytearray]
+        replies = [item[1] for item in self._items if not isinstance(item, bytearray)]
         self._items.clear()
         self._chunk, self.waiting = None, 0
         return replies
 
 
 def _joined(
-    parts: list[bytearray | np.ndarray],
+    parts: list[Any],
     extensions: list[np.ndarray],
     shifts: list[tuple[int, int, int]],
     blobs: list[bytes],
@@ -165,7 +164,7 @@ def _joined(
         numbers[numbers != 0] += before
     return Batch(
         np.frombuffer(bytes(raw), COMMAND),
-        np.frombuffer(b"".join(extensions), EXTENSION),
+        np.frombuffer(b"".join(part.tobytes() for part in extensions), EXTENSION),
         b"".join(blobs),
     )
 

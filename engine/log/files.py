@@ -10,6 +10,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Protocol
@@ -117,14 +118,11 @@ class RealFiles:
         if written != len(data):
             raise OSError(errno.EIO, f"short write: {written} of {len(data)} bytes")
 
-    if hasattr(os, "fdatasync"):
-
-        def fdatasync(self, handle: int) -> None:
-            os.fdatasync(handle)
-    else:  # a system whose fsync stops at the drive's cache
-
-        def fdatasync(self, handle: int) -> None:
+    def fdatasync(self, handle: int) -> None:
+        if sys.platform == "darwin":  # there a plain sync stops at the drive's cache
             fcntl.fcntl(handle, fcntl.F_FULLFSYNC)
+        else:
+            os.fdatasync(handle)
 
     def rename(self, source: Path, target: Path) -> None:
         os.rename(source, target)

@@ -175,7 +175,9 @@ class LocalLog:
         """One pwrite, one fdatasync. Raises LogFailed, from then on always."""
         if self._failed:
             raise LogFailed(self._failed)
-        assert record.epoch == self._epoch and record.shard == self.shard, "the writer claims before it writes"
+        assert self._handle is not None and record.epoch == self._epoch and record.shard == self.shard, (
+            "the writer claims before it writes"
+        )
         assert not self.tail.fault(record), self.tail.fault(record)
         room = padded(len(record.raw))
         assert room <= min(RECORD_BYTES_MAX, self.segment_bytes - SEGMENT_HEADER_BYTES)
@@ -210,11 +212,12 @@ class LocalLog:
     def _rotate(self) -> None:
         self.make_room()
         with self._rooms:
-            old = self._handle
+            full = self._handle
             _, self._handle = publish_segment(self.files, self.directory, self.shard, self.segment_bytes, self.tail)
             self._at = SEGMENT_HEADER_BYTES
             self._prepared = False
-            self.files.close(old)
+            if full is not None:
+                self.files.close(full)
 
     # Reading
 
