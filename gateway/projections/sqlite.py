@@ -15,7 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from engine.log.record import Record
-from gateway.projections.fold import Changes, Cursor, Fold, InstrumentState, SaleTerms
+from gateway.projections.flow import Changes
+from gateway.projections.fold import Cursor, Fold
+from gateway.projections.registers import InstrumentState, SaleTerms
 
 SCHEMA_VERSION = 1  # a file of another version is rebuilt
 CACHE_KIB = 64 * 1024
@@ -176,15 +178,16 @@ class SqliteSink:
         if row is None:
             raise OtherLog(f"{self.path} does not hold shard {self.shard}")
         fold = Fold(Cursor(*row))
+        known = fold.registers
         for instrument, symbol, tick_size, rules, reference, auctions, trades, *factor in self._db.execute(
             "SELECT instrument, symbol, tick_size, rules, reference_ticks, auctions, trades, value_numerator,"
             " value_denominator FROM instruments"
         ):
             state = InstrumentState(symbol, Fraction(tick_size), rules, reference, auctions)
-            fold.add_instrument(instrument, state, *factor)
+            known.add_instrument(instrument, state, *factor)
             fold.trades[instrument] = trades
         for (account,) in self._db.execute("SELECT account FROM accounts"):
-            fold.accounts[account] = True
+            known.accounts[account] = True
         for sale, tick_size, numerator, denominator, open_until_ns, state in self._db.execute(
             "SELECT sale, tick_size, value_numerator, value_denominator, open_until_ns, state FROM sales"
             " WHERE finished_seq IS NULL ORDER BY sale"
@@ -192,9 +195,9 @@ class SqliteSink:
             terms = SaleTerms(Fraction(tick_size), numerator, denominator, open_until_ns, state == "pending")
             lots = self._db.execute("SELECT lot, bag_grams FROM sale_lots WHERE sale = ?", (sale,))
             terms.bag_grams = dict(lots.fetchall())
-            fold.sales[sale] = terms
+            known.sales[sale] = terms
         fold.fills = self._db.execute("SELECT coalesce(max(fill), 0) FROM fills").fetchone()[0]
-        fold.auctions = self._db.execute("SELECT coalesce(max(auction), 0) FROM auctions").fetchone()[0]
+        known.auctions = self._db.execute("SELECT coalesce(max(auction), 0) FROM auctions").fetchone()[0]
         return fold
 
     def close(self) -> None:

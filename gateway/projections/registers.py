@@ -1,0 +1,207 @@
+"""Everything but orders and fills as rows: accounts, instruments, phases, auctions and sales, one event at a time.
+
+The registers are also what the columns of orders and fills are looked up in: symbols, ticks, value factors.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import partial
+
+import numpy as np
+
+from engine.codes import EventFlag, EventKind, Phase, SaleState, name_of
+from engine.domain.units import ticks_to_text, value_minor
+from engine.limits import ACCOUNTS_MAX, INSTRUMENTS_MAX
+from engine.messages.bodies import Body, ListInstrument, OpenAccount, OpenSale
+from gateway.projections.flow import Flow
+from gateway.projections.values import PriceTexts, stored_int
+
+COLD_EVENTS_FIRST = 32  # kinds below are those of orders, handled as columns
+
+Told = Iterator[tuple[str, tuple]]  # (statement, row)
+
+
+@dataclass
+class InstrumentState:
+    symbol: str
+    tick_size: Fraction
+    rules: str
+    reference_ticks: int | None
+    auctions: int = 0
+
+
+@dataclass
+class SaleTerms:
+    """A sale that has not finished: what the values of its lots need, and what an outage moves."""
+
+    tick_size: Fraction
+    numerator: int
+    denominator: int
+    open_until_ns: int
+    clock_runs: bool = False
+    bag_grams: dict[int, int] = field(default_factory=dict)  # by lot
+
+
+class Registers:
+    """By id. A store gives them back after a restart with `add_instrument`, `accounts`, `sales` and `auctions`."""
+
+    def __init__(self) -> None:
+        self.instruments: dict[int, InstrumentState] = {}
+        self.symbols: dict[int, str] = {}
+        self.sales: dict[int, SaleTerms] = {}  # not finished
+        self.accounts = np.zeros(ACCOUNTS_MAX + 1, bool)  # opened
+        self.auctions = 0  # running number over the venue
+        self.prices = PriceTexts()
+        self.value_numerator = np.ones(INSTRUMENTS_MAX + 1, np.int64)
+        self.value_denominator = np.ones(INSTRUMENTS_MAX + 1, np.int64)
+
+    def add_instrument(self, instrument: int, state: InstrumentState, numerator: int, denominator: int) -> None:
+        self.instruments[instrument] = state
+        self.symbols[instrument] = state.symbol
+        self.value_numerator[instrument], self.value_denominator[instrument] = numerator, denominator
+        self.prices.tick_sizes[instrument] = state.tick_size
+
+    def price_text(self, instrument: int, ticks: int | None) -> str | None:
+        return None if ticks is None else ticks_to_text(ticks, self.instruments[instrument].tick_size)
+
+    def fold(self, flow: Flow) -> tuple[dict[str, list[tuple]], set[int]]:
+        """Rows by statement, and the instruments whose counts moved."""
+        touched: set[int] = set()
+        lists: dict[str, list[tuple]] = {}
+        for at in np.flatnonzero(flow.events["kind"] >= COLD_EVENTS_FIRST).tolist():
+            event = flow.events[at]
+            seq, ts_ns = int(flow.seq[at]), int(flow.ts_ns[at])
+            name = _TELLS.get(int(event["kind"]))
+            if name is None:
+                continue
+            for statement, row in getattr(self, name)(event, seq, ts_ns, partial(flow.body, at)):
+                lists.setdefault(statement, []).append(row)
+            if event["kind"] == EventKind.UNCROSSED:
+                touched.add(int(event["instrument"]))
+        return lists, touched
+
+    def _account_opened(self, event: np.void, seq: int, ts_ns: int, body: Callable[[], Body]) -> Told:
+        opened = body()
+        assert isinstance(opened, OpenAccount)
+        self.accounts[opened.account] = True
+        yield "account", (opened.account, opened.label, opened.kind, seq, ts_ns)
+
+    def _instrument_listed(self, event: np.void, seq: int, ts_ns: int, body: Callable[[], Body]) -> Told:
+        listed = body()
+        assert isinstance(listed, ListInstrument)
+        state = InstrumentState(listed.symbol, Fraction(listed.tick_size), listed.rules, listed.reference)
+        self.add_instrument(listed.instrument, state, listed.value_numerator, listed.value_denominator)
+        yield (
+            "instrument",
+            (
+                listed.instrument, listed.symbol, listed.name, listed.commodity, listed.tick_size, listed.price_unit,
+                listed.lot_unit, listed.currency, listed.value_numerator, listed.value_denominator, listed.rules,
+                _json(listed.attributes), listed.source, listed.reference,
+                self.price_text(listed.instrument, listed.reference), name_of(Phase, Phase.CLOSED), seq, ts_ns,
+            ),
+        )  # fmt: skip
+
+    def _reference_set(self, event: np.void, seq: int, ts_ns: int, body: Callable[[], Body]) -> Told:
+        instrument = int(event["instrument"])
+        reference = None if int(event["flags"]) & EventFlag.NO_PRICE else int(event["price"])
+        self.instruments[instrument].reference_ticks = reference
+        yield "reference", (reference, self.price_text(instrument, reference), instrument)
+
+    def _phase(self, event: np.void, seq: int, ts_ns: int, body: Callable[[], Body]) -> Told:
+        yield "phase", (name_of(Phase, int(event["reason"])), int(event["instrument"]))
+
+    def _uncrossed(self, event: np.void, seq: int, ts_ns: int, body: Callable[[], Body]) -> Told:
+        instrument = int(event["instrument"])
+        state = self.instruments[instrument]
+        state.auctions += 1
+        self.auctions += 1
+        price = None if int(event["flags"]) & EventFlag.NO_PRICE else int(event["price"])
+        yield (
+            "auction",
+            (
+                self.auctions, seq, int(event["index"]), ts_ns, state.symbol, state.auctions, state.rules,
+                price, self.price_text(instrument, price), int(event["qty"]), int(event["leaves"]),
+                state.reference_ticks, self.price_text(instrument, state.reference_ticks),
+            ),
+        )  # fmt: skip
+
+    def _sale_opened(self, event: np.void, seq: int, ts_ns: int, body: Callable[[], Body]) -> Told:
+        sale = body()
+        assert isinstance(sale, OpenSale)
+        tick_size = Fraction(sale.tick_size)
+        self.sales[sale.sale] = SaleTerms(
+            tick_size,
+            sale.value_numerator,
+            sale.value_denominator,
+            sale.open_until_ns,
+            bag_grams={number: lot.bag_grams for number, lot in enumerate(sale.lots, 1)},
+        )
+        yield (
+            "sale",
+            (
+                sale.sale, sale.title, name_of(SaleState, SaleState.OPEN), sale.tick_size, sale.price_unit,
+                sale.currency, sale.opening, ticks_to_text(sale.opening, tick_size), sale.increment,
+                ticks_to_text(sale.increment, tick_size), sale.clock_ns, sale.open_until_ns, sale.value_numerator,
+                sale.value_denominator, len(sale.lots), seq, ts_ns,
+            ),
+        )  # fmt: skip
+        for number, lot in enumerate(sale.lots, 1):
+            yield "lot", (sale.sale, number, lot.title, lot.bags, lot.bag_grams, _json(lot.attributes), "open")
+
+    def _lot_price(self, event: np.void, seq: int, ts_ns: int, body: Callable[[], Body]) -> Told:
+        sale, lot, price = int(event["order"]), int(event["instrument"]), int(event["price"])
+        yield "lot_price", (price, ticks_to_text(price, self.sales[sale].tick_size), int(event["qty"]), sale, lot)
+
+    def _resumed(self, event: np.void, seq: int, ts_ns: int, body: Callable[[], Body]) -> Told:
+        """An outage moves the end of each sale that still waits for first bids (a running clock tells itself)."""
+        for sale, terms in self.sales.items():
+            if not terms.clock_runs:
+                terms.open_until_ns += int(event["qty"])
+                yield "sale_open_until", (terms.open_until_ns, sale)
+
+    def _clock(self, event: np.void, seq: int, ts_ns: int, body: Callable[[], Body]) -> Told:
+        self.sales[int(event["order"])].clock_runs = True
+        yield "sale_clock", (int(event["leaves"]), name_of(SaleState, SaleState.PENDING), int(event["order"]))
+
+    def _lot_sold(self, event: np.void, seq: int, ts_ns: int, body: Callable[[], Body]) -> Told:
+        sale, lot, price = int(event["order"]), int(event["instrument"]), int(event["price"])
+        state = self.sales[sale]
+        grams = int(event["qty"]) * state.bag_grams[lot]
+        value = stored_int(value_minor(price, grams, state.numerator, state.denominator))
+        yield (
+            "lot_sold",
+            (price, ticks_to_text(price, state.tick_size), int(event["account"]), int(event["counter_account"]), value,
+             sale, lot),
+        )  # fmt: skip
+
+    def _lot_passed_in(self, event: np.void, seq: int, ts_ns: int, body: Callable[[], Body]) -> Told:
+        yield "lot_passed_in", (int(event["order"]), int(event["instrument"]))
+
+    def _sale_finished(self, event: np.void, seq: int, ts_ns: int, body: Callable[[], Body]) -> Told:
+        sale = int(event["order"])
+        del self.sales[sale]
+        yield "sale_finished", (name_of(SaleState, SaleState.FINISHED), int(event["qty"]), seq, ts_ns, sale)
+
+
+_TELLS: dict[int, str] = {
+    EventKind.RESUMED: "_resumed",
+    EventKind.ACCOUNT_OPENED: "_account_opened",
+    EventKind.INSTRUMENT_LISTED: "_instrument_listed",
+    EventKind.REFERENCE_SET: "_reference_set",
+    EventKind.PHASE: "_phase",
+    EventKind.UNCROSSED: "_uncrossed",
+    EventKind.SALE_OPENED: "_sale_opened",
+    EventKind.LOT_PRICE: "_lot_price",
+    EventKind.CLOCK: "_clock",
+    EventKind.LOT_SOLD: "_lot_sold",
+    EventKind.LOT_PASSED_IN: "_lot_passed_in",
+    EventKind.SALE_FINISHED: "_sale_finished",
+}
+
+
+def _json(value: dict[str, str]) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
