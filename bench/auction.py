@@ -18,7 +18,7 @@ import numpy as np
 from engine.codes import CommandKind, EventKind, OrderType, Phase, Side
 from engine.domain.curve import Clearing
 from engine.limits import RECORD_COMMANDS_MAX
-from engine.markets.call_auction import FlatOrders, clear, clear_flat
+from engine.markets.call_auction import FlatOrders, Scratch, clear, clear_flat
 from engine.messages.rows import COMMAND, EXTENSION, ROW_VERSION
 from engine.state.books import Books
 
@@ -119,9 +119,10 @@ def flat(n: int, ticks: int, seed: int, runs: int) -> Line:
     """Price and every order's fill, from columns."""
     orders, reference = orders_of(n, ticks, seed), ticks // 2
     fills = np.empty(n, np.int64)
-    spans = spans_ns(lambda: clear_flat(orders, reference, out=fills), runs)
+    scratch = Scratch()
+    spans = spans_ns(lambda: clear_flat(orders, reference, out=fills, scratch=scratch), runs)
     baseline = spans_ns(lambda: clear_in_numpy(orders, reference), runs if n <= NUMPY_ORDERS_MAX else 1)
-    answer = checksum(clear_flat(orders, reference, out=fills).clearing, fills)
+    answer = checksum(clear_flat(orders, reference, out=fills, scratch=scratch).clearing, fills)
     assert answer == checksum(*clear_in_numpy(orders, reference)), "kernel and numpy differ"
     return line_of("flat", n, ticks, spans, baseline, answer, seed)
 

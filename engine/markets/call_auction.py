@@ -14,6 +14,7 @@ from engine.codes import Sharing
 from engine.domain.curve import Clearing, Curve
 from engine.kernels import allocation
 from engine.kernels.clearing import KEPT, cumulate, find_price
+from engine.kernels.price_rule import PriceRule
 from engine.limits import QTY_LOTS_MAX, SIDE_TOTAL_LOTS_MAX
 from engine.markets.rule_sets import RULE_SETS
 
@@ -72,6 +73,32 @@ class Ladder(NamedTuple):
     price_of_rank: np.ndarray | None  # int64[ranks] in ticks; None: rank r is the price lowest + r
 
 
+class Scratch:
+    """Working memory of `clear_flat`, for a caller that clears again and again.
+
+    Memory that is new at every call costs a page fault per 4 KiB: 10^5 orders on 65,536 ticks take 10.5 ns an order
+    with them and 4 without.
+    """
+
+    def __init__(self) -> None:
+        self._table = np.empty(0, np.int64)
+        self._levels = np.empty((3, 0), np.int64)
+
+    def table(self, cells: int) -> np.ndarray:
+        """int64[cells] of zeros; what an earlier call returned is void."""
+        if self._table.size < cells:
+            self._table = np.empty(cells, np.int64)
+        table = self._table[:cells]
+        table[:] = 0
+        return table
+
+    def levels(self, most: int) -> np.ndarray:
+        """int64[3, >= most] with anything in it."""
+        if self._levels.shape[1] < most:
+            self._levels = np.empty((3, most), np.int64)
+        return self._levels
+
+
 class FlatClearing(NamedTuple):
     clearing: Clearing
     fills: np.ndarray  # int64[n]  lots each order trades
@@ -118,21 +145,28 @@ def _check(orders: FlatOrders) -> tuple[int, int]:
 
 
 def clear_flat(
-    orders: FlatOrders, reference_ticks: int | None = None, rules: str = "harvest", out: np.ndarray | None = None
+    orders: FlatOrders,
+    reference_ticks: int | None = None,
+    rules: str = "harvest",
+    *,
+    out: np.ndarray | None = None,
+    scratch: Scratch | None = None,
 ) -> FlatClearing:
     """Price of a call and every order's fill, in about three passes over the columns.
 
-    out     int64[n] to write the fills to, or None for a new array
-    raises  KeyError for unknown rules; ValueError for a side, price, quantity or total out of bounds
+    out      int64[n] to write the fills to, or None for a new array
+    scratch  memory to work in, or None for new memory
+    raises   KeyError for unknown rules; ValueError for a side, price, quantity or total out of bounds
     """
     rule_set = RULE_SETS[rules]
     low, high = _check(orders)
     ladder = _ladder(orders, low, high)
     ranks = ladder.ranks
     columns = (orders.side, ladder.price, orders.unpriced)
-    table = np.zeros(2 * (ranks + 2), np.int64)
+    scratch = scratch or Scratch()
+    table = scratch.table(2 * (ranks + 2))
     allocation.sum_by_key(*columns, orders.qty_lots, ladder.lowest, ranks, table)
-    clearing = _price(table, ladder, reference_ticks, rule_set.price)
+    clearing = _price(table, ladder, scratch, reference_ticks, rule_set.price)
     fills = np.empty(orders.side.size, np.int64) if out is None else out
     if clearing.price_ticks is None:
         fills[:] = 0
@@ -155,10 +189,11 @@ def clear_flat(
     return FlatClearing(clearing, fills, ladder)
 
 
-def _price(table: np.ndarray, ladder: Ladder, reference_ticks: int | None, rule: object) -> Clearing:
+def _price(
+    table: np.ndarray, ladder: Ladder, scratch: Scratch, reference_ticks: int | None, rule: PriceRule
+) -> Clearing:
     """Price from the table of sums; the same kernel as for a book."""
-    most = min(ladder.ranks, ladder.price.size)
-    ranks, buy, sell = (np.empty(most + 1, np.int64) for _ in range(3))
+    ranks, buy, sell = scratch.levels(1 + min(ladder.ranks, ladder.price.size))
     n = allocation.levels_of(table, ladder.ranks, ranks, buy, sell)
     prices = ranks[:n] + ladder.lowest if ladder.price_of_rank is None else ladder.price_of_rank[ranks[:n]]
     top = ladder.ranks + 1

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from engine.codes import Sharing
 from engine.kernels import allocation as kernel
 from engine.markets import call_auction
-from engine.markets.call_auction import FlatOrders, clear_flat, trades_of
+from engine.markets.call_auction import FlatOrders, Scratch, clear_flat, trades_of
 from engine.markets.rule_sets import RULE_SETS
 from engine.oracle import allocation as oracle
 from engine.oracle import clearing as price_oracle
@@ -70,6 +70,14 @@ def test_a_ladder_and_ranks_are_the_same_auction(book, reference):
     assert ranked.clearing == ladder.clearing
     assert ranked.fills.tolist() == ladder.fills.tolist()
     assert trades_of(flat, ranked).tolist() == trades_of(flat, ladder).tolist()
+
+
+def test_kept_memory_changes_nothing():
+    scratch, out = Scratch(), np.empty(3, np.int64)
+    for book in ([buy(5, 900), buy(5, -900), sell(7, 3)], [buy(9, 2), sell(4, 2), sell(4)], [sell(1), buy(3), buy(1)]):
+        fresh = clear_flat(flat_of(book), 7)
+        kept = clear_flat(flat_of(book), 7, out=out, scratch=scratch)
+        assert kept.clearing == fresh.clearing and out.tolist() == fresh.fills.tolist()
 
 
 @given(st.integers(0, 2**62), st.integers(1, 2**62), st.data())
