@@ -8,7 +8,7 @@ from fractions import Fraction
 import pytest
 
 from engine.domain.units import QUOTATION_PER_KG, value_factor, value_minor
-from tests.browser.conftest import BOOK, CALL, COOP, IMPORTER, OPERATOR, RIVAL
+from tests.browser.running import BOOK, CALL, COOP, IMPORTER, OPERATOR, RIVAL
 
 
 def usd(price: str, bags: int) -> str:
