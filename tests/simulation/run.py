@@ -1,9 +1,8 @@
-"""Run one seed: `python -m tests.simulation.run SEED...` prints what became of each."""
+"""One seed, from the opening of the venue to the last check."""
 
 from __future__ import annotations
 
 import asyncio
-import sys
 from dataclasses import dataclass
 
 from tests.simulation.checks import check
@@ -99,12 +98,3 @@ async def _wait_a_little(world: World, until: float, why: str) -> None:
     await asyncio.sleep(0.01)
     if world.loop.time() > until:
         raise world.violated(why)
-
-
-def main(seeds: list[str]) -> None:
-    for seed in seeds:
-        print(simulate(int(seed)))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -36,7 +36,7 @@ def test_neither_hash_seed_nor_process_changes_a_run():
     root = Path(__file__).resolve().parents[2]
     outputs = {
         subprocess.run(
-            [sys.executable, "-m", "tests.simulation.run", "11", "12"],
+            [sys.executable, "-m", "tests.simulation", "--first", "11", "--seeds", "2", "--each"],
             env={**os.environ, "PYTHONHASHSEED": hash_seed},
             cwd=root,
             check=True,
