@@ -31,6 +31,7 @@ from engine.kernels.constants import (
     ROW_VERSION,
 )
 
+SIDE_OF_ORDER = 255  # side of a replace that does not say one
 NEED_TRADES = 64  # the buffer of trades is full
 AHEAD_ID = 2 * AHEAD_ORDER
 FNV_PRIME = np.uint64(1099511628211)
@@ -54,7 +55,7 @@ def command_of(s, message, order_of, number, r):
         if instrument == 0:
             instrument = np.int64(o.instrument) if order != 0 else 1
     r.kind = message.kind
-    r.side = message.side
+    r.side = message.side if message.side != SIDE_OF_ORDER else s.orders[order & 0xFFFFFFFF].side
     r.type = message.type
     r.tif = message.tif
     r.version = ROW_VERSION
@@ -87,13 +88,14 @@ def fetch_messages_ahead(s, messages, i, order_of):
 
 
 @kernel
-def replay(s, messages, order_of, id_of, command, extensions, events, tally, rejects, trades):
+def replay(s, messages, order_of, id_of, values, command, extensions, events, tally, rejects, trades):
     """Apply messages from tally.message to the end, or to a lack of room.
 
     s           State, changed
     messages    in      MESSAGE[n]
     order_of    inout   int64[ids]    order id by file id, 0: none yet
     id_of       inout   int64[slots]  file id by slot
+    values      in      int64[ids]    what the hash sees of a file id; an empty array: the file id itself
     command     inout   COMMAND[1]    the row under construction
     extensions  in      EXTENSION[0]
     events      out     EVENT[>= 2]   every event is written here; its place is reused
@@ -138,7 +140,11 @@ def replay(s, messages, order_of, id_of, command, extensions, events, tally, rej
             if e.kind == FILL:
                 taker = id_of[e.order & 0xFFFFFFFF]
                 maker = id_of[e.counter_order & 0xFFFFFFFF]
-                fnv = folded(folded(folded(folded(fnv, taker), maker), np.int64(e.price)), e.qty)
+                taker_value, maker_value = taker, maker
+                if len(values) > 0:
+                    taker_value, maker_value = values[taker], values[maker]
+                fnv = folded(folded(fnv, taker_value), maker_value)
+                fnv = folded(folded(fnv, np.int64(e.price)), e.qty)
                 t.fills += 1
                 t.volume += e.qty
                 if len(trades) > 0:

@@ -41,6 +41,7 @@ class Replay:
 
     instruments  1 .. n;  accounts  1 .. n;  ids  file ids are below it
     price_min, price_max  of all messages, in ticks: the declared range, which bounds market orders too
+    values  int64[ids]: what the hash of the fills sees of a file id; None: the file id itself
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Replay:
         ids: int,
         price_min: int = -PRICE_TICKS_MAX,
         price_max: int = PRICE_TICKS_MAX,
+        values: np.ndarray | None = None,
         keep_trades: bool = False,
     ) -> None:
         wanted = 1 << (2 * (price_max - price_min) + 1).bit_length()
@@ -65,6 +67,7 @@ class Replay:
             self.books.open_account(account)
         self._order_of = np.zeros(ids, np.int64)
         self._id_of = np.zeros(len(self.books.state.orders), np.int64)
+        self._values = np.zeros(0, np.int64) if values is None else values
         self._rejects = np.zeros(1 << 16, np.int64)
         self._tally = np.zeros(1, TALLY)
         self._tally["fnv"] = FNV_START
@@ -77,8 +80,8 @@ class Replay:
         messages = messages[:stop]
         while True:
             status = replay(
-                self.books.state, messages, self._order_of, self._id_of, self._command, self._extensions,
-                self.books.events, self._tally, self._rejects, self._trades,
+                self.books.state, messages, self._order_of, self._id_of, self._values, self._command,
+                self._extensions, self.books.events, self._tally, self._rejects, self._trades,
             )  # fmt: skip
             if kept := int(self._tally[0]["trades"]):
                 self._kept.append(self._trades[:kept].copy())
