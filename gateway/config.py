@@ -245,7 +245,7 @@ def load(path: Path | str, base: Config | None = None) -> Config:
         opened, keys = opened + made_accounts, keys + made_keys
     instruments = _number([_listing(table, file, key) for key, table in raw], base, file)
     calendars = {
-        name: _calendar(file.parent / "calendars" / f"{name}.toml", file)
+        name: _calendar(name, file)
         for name in sorted({listing.calendar for listing in instruments if listing.calendar})
     }
     _check(file, opened, keys, instruments, season)
@@ -357,9 +357,10 @@ def _number(listings: list[Listing], base: Config | None, file: Path) -> list[Li
     return numbered
 
 
-def _calendar(file: Path, config: Path) -> Calendar:
-    if not re.fullmatch(r"[a-z0-9-]{1,64}", file.stem) or not file.is_file():
-        raise ConfigError(config, "calendar", f"no file calendars/{file.name} beside the configuration")
+def _calendar(name: str, config: Path) -> Calendar:
+    file = config.parent / "calendars" / f"{name}.toml"
+    if not re.fullmatch(r"[a-z0-9-]{1,64}", name) or not file.is_file():
+        raise ConfigError(config, "calendar", f"no file calendars/{name}.toml beside the configuration")
     calendar = _convert(_read(file), Calendar, file, "")
     try:
         check_calendar(calendar)

@@ -44,7 +44,8 @@ def applied(file: Path, data: Path | None, *, dry_run: bool) -> list[str]:
     from gateway.config_store import changes, keep, kept
     from gateway.sequencer import Stamp
 
-    folder = data or Path(load(file).server.data)
+    edited = load(file)
+    folder = data or Path(edited.server.data)
     if not (folder / "log").is_dir():
         raise ConfigError(folder, "", "no venue has run here: `qhatu serve` reads the configuration when it is new")
     try:
