@@ -45,6 +45,10 @@ class BadCursor(ValueError):
     """A cursor that was not given out by this question."""
 
 
+class NotYet(Exception):
+    """The file is being created; there is nothing in it yet."""
+
+
 class Page(NamedTuple):
     rows: list[dict[str, Any]]
     next_cursor: str | None  # None: there is nothing older
@@ -302,8 +306,10 @@ class History:
         except sqlite3.OperationalError:
             if self.path.exists():
                 raise
-            self._local.file = None  # gone a moment ago: it is being rebuilt
-            return _nothing_yet()
+        except NotYet:
+            pass
+        self._local.file = None  # being made or remade just now: the next question looks again
+        return _nothing_yet()
 
     def close(self) -> None:
         """Close this thread's connection; the next question opens another."""
@@ -313,7 +319,7 @@ class History:
 
 
 def open_readonly(path: Path) -> sqlite3.Connection:
-    """A connection that cannot write. Raises sqlite3.Error."""
+    """A connection that cannot write. Raises NotYet while the file has no tables, sqlite3.Error."""
     uri = f"{path.resolve().as_uri()}?mode=ro"
     db = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
     try:
@@ -321,9 +327,9 @@ def open_readonly(path: Path) -> sqlite3.Connection:
     except BaseException:
         db.close()
         raise
-    if version == 0:  # being created just now
+    if version == 0:
         db.close()
-        return _nothing_yet()
+        raise NotYet
     return db
 
 

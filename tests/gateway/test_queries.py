@@ -179,6 +179,16 @@ def test_nothing_followed_yet_is_an_empty_history(tmp_path: Path, season: Season
     assert 0 < history.as_of() < season.machine.seq
 
 
+def test_a_file_without_tables_yet_is_looked_at_again(tmp_path: Path, season: Season) -> None:
+    path = tmp_path / "projection.sqlite"
+    sqlite3.connect(path).close()
+    path.touch()
+    history = History(path)
+    assert history.as_of() == 0
+    fill(path, season)  # the same file
+    assert history.as_of() == season.machine.seq
+
+
 def test_readers_cannot_write(history: History) -> None:
     db = open_readonly(history.path)
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
