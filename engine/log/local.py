@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from engine.limits import RECORD_BYTES_MAX, SEGMENT_BYTES, SEGMENT_HEADER_BYTES
-from engine.log.files import Files
+from engine.log.files import Files, Locked
 from engine.log.interface import LogCorrupt, LogFailed, Tail
 from engine.log.record import Record, padded
 from engine.log.segments import (
     PREPARED,
+    SegmentHeader,
     Walk,
     list_segments,
     prepare_segment,
@@ -26,6 +28,17 @@ from engine.log.segments import (
 from engine.log.skips import skips_of
 
 LOCK = "lock"
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Where the records of the last segment end."""
+
+    path: Path
+    segment_bytes: int
+    at: int  # byte after the last record
+    last: Record | None  # the last record, None in a segment without one
+    torn: str | None  # what follows is no record and not nothing: why
 
 
 class LocalLog:
@@ -42,6 +55,7 @@ class LocalLog:
         self._lock: int | None = None
         self._handle: int | None = None  # of the last segment, when writable
         self._at = 0  # where the next record goes in it
+        self._segment_end = 0  # where it ends
         self._rooms = threading.Lock()
         self._prepared = False
 
@@ -65,18 +79,14 @@ class LocalLog:
         directory = Path(directory)
         log = cls(files, directory, shard, segment_bytes)
         if not writable:
-            log._scan(writable=False)
+            log._look()
             return log
         try:
             files.makedirs(directory)
             log._lock = files.lock(directory / LOCK)
-        except OSError as error:
-            if log._lock is None and type(error).__name__ == "Locked":
-                raise
-            raise LogFailed(f"cannot open the log in {directory}: {error}") from error
-        try:
-            log._scan(writable=True)
-            log._settle()
+            log._settle(log._scan())
+        except Locked:
+            raise
         except OSError as error:
             log.close()
             raise LogFailed(f"cannot open the log in {directory}: {error}") from error
@@ -87,19 +97,29 @@ class LocalLog:
 
     # Opening
 
-    def _scan(self, *, writable: bool) -> None:
-        """Walk every record of every segment; afterwards `tail`, `skips` and the torn part are known."""
-        live = not writable and self.files.locked(self.directory / LOCK)
+    def _look(self) -> None:
+        """Scan without the lock. A writer that lives may complete two records while the first is being read, which
+        then looks damaged: what is damaged at a second look is."""
+        live = self.files.locked(self.directory / LOCK)
+        try:
+            self._scan(live=live)
+        except LogCorrupt:
+            if not live:
+                raise
+            self._scan(live=True)
+
+    def _scan(self, *, live: bool = False) -> End | None:
+        """Walk every record of every segment: `tail`, `skips` and `durable_number`, and where the last one ends.
+
+        live  somebody writes meanwhile: the last record counts only when something after it vouches for it
+        """
         skips: set[int] = set()
         vouched = 0
-        self._torn: tuple[Path, int, int, str] | None = None  # segment, from byte, to byte, why
-        self._last: tuple[Path, int, Record | None] | None = None  # last segment, end of its records, its last record
+        end: End | None = None
         paths = list_segments(self.files, self.directory)
         for index, path in enumerate(paths):
             header, walk = self._walk(path)
-            if index == 0:
-                self.first_tail = walk.tail
-            elif header.tail != self.tail:
+            if index and header.tail != self.tail:
                 raise LogCorrupt(path.name, 0, self.tail.next_seq, f"it does not follow {paths[index - 1].name}")
             vouched = max(vouched, header.first_number - 1)
             last = None
@@ -108,6 +128,7 @@ class LocalLog:
                 vouched = max(vouched, record.durable_through)
                 last = record
             self.tail = walk.tail
+            torn = None
             if index + 1 < len(paths):
                 self._check_whole(walk, paths[index + 1])
             elif not walk.clean() or len(walk.buffer) < header.segment_bytes:
@@ -115,12 +136,13 @@ class LocalLog:
                 if witness:
                     why = f"{walk.trouble}; record {witness.number} after it says that it was durable"
                     raise LogCorrupt(path.name, walk.at, walk.tail.next_seq, why)
-                self._torn = (path, walk.at, header.segment_bytes, str(walk.trouble))
-            self._last = (path, walk.at, last)
+                torn = str(walk.trouble)
+            end = End(path, header.segment_bytes, walk.at, last, torn)
         self.skips = frozenset(skips)
         self.durable_number = vouched if live else self.tail.next_number - 1
+        return end
 
-    def _walk(self, path: Path) -> tuple:
+    def _walk(self, path: Path) -> tuple[SegmentHeader, Walk]:
         handle = self.files.open(path, writable=False)
         try:
             header = read_segment_header(self.files, handle, path, self.shard)
@@ -136,31 +158,25 @@ class LocalLog:
             why = f"{walk.trouble}; {following.name} after it says that it was durable"
             raise LogCorrupt(walk.name, walk.at, walk.tail.next_seq, why)
 
-    def _settle(self) -> None:
+    def _settle(self, end: End | None) -> None:
         """Make the end durable: cut what is torn, write the last record once more, sync."""
         if PREPARED in self.files.listdir(self.directory):
             self.files.unlink(self.directory / PREPARED)
-        if self._last is None:
-            prepare_segment(self.files, self.directory, self.segment_bytes)
-            _, self._handle = publish_segment(self.files, self.directory, self.shard, self.segment_bytes, self.tail)
-            self._at = SEGMENT_HEADER_BYTES
-            self.first_tail = self.tail
+        if end is None:
+            self._rotate()
             return
-        path, self._at, last = self._last
-        self._handle = self.files.open(path)
-        if self._torn:
-            _, start, end, why = self._torn
-            zero(self.files, self._handle, start, max(end, self.files.size(self._handle)))
+        self._handle, self._at, self._segment_end = self.files.open(end.path), end.at, end.segment_bytes
+        if end.torn:
+            zero(self.files, self._handle, end.at, max(end.segment_bytes, self.files.size(self._handle)))
             self.notes.append(
-                f"cut a torn tail: {path.name} from byte {start}, command sequence {self.tail.next_seq} ({why}); "
-                "it was never acknowledged"
+                f"cut a torn tail: {end.path.name} from byte {end.at}, command sequence {self.tail.next_seq} "
+                f"({end.torn}); it was never acknowledged"
             )
-        if last is not None:
+        if end.last is not None:
             # A killed writer may have left it in the page cache alone, and after a failed sync not even dirty.
-            self.files.pwrite(self._handle, last.raw, self._at - padded(len(last.raw)))
+            self.files.pwrite(self._handle, end.last.raw, end.at - padded(len(end.last.raw)))
         self.files.fdatasync(self._handle)
         self.files.fsync_dir(self.directory)
-        self._last = None
 
     # Writing
 
@@ -182,7 +198,7 @@ class LocalLog:
         room = padded(len(record.raw))
         assert room <= min(RECORD_BYTES_MAX, self.segment_bytes - SEGMENT_HEADER_BYTES)
         try:
-            if self._at + room > self.segment_bytes:
+            if self._at + room > self._segment_end:
                 self._rotate()
             self.files.pwrite(self._handle, record.raw, self._at)
             self.files.fdatasync(self._handle)
@@ -195,7 +211,7 @@ class LocalLog:
 
     def wants_room(self) -> bool:
         """True once the segment is half full and the next one is not prepared."""
-        return not self._prepared and self._at > self.segment_bytes // 2
+        return not self._prepared and self._at > self._segment_end // 2
 
     def make_room(self) -> None:
         """Zero and sync the next segment ahead of its need. A second call waits for the first and does nothing."""
@@ -214,7 +230,7 @@ class LocalLog:
         with self._rooms:
             full = self._handle
             _, self._handle = publish_segment(self.files, self.directory, self.shard, self.segment_bytes, self.tail)
-            self._at = SEGMENT_HEADER_BYTES
+            self._at, self._segment_end = SEGMENT_HEADER_BYTES, self.segment_bytes
             self._prepared = False
             if full is not None:
                 self.files.close(full)

@@ -8,7 +8,7 @@ from engine.limits import SEGMENT_HEADER_BYTES
 from engine.log.follow import LogReader
 from engine.log.local import LocalLog
 from engine.log.record import Record, padded
-from engine.log.segments import Walk
+from engine.log.segments import Walk, decode_segment_header
 from engine.machine import Machine
 from gateway.sequencer import Sequencer
 from tests.simulation.disk import SimFiles
@@ -95,7 +95,7 @@ class CutTheLastRecord(Variants):
                 handle = files.open(DIRECTORY / name)
                 content = files.pread(handle, files.size(handle), 0)
                 at, last = SEGMENT_HEADER_BYTES, None
-                for record in Walk(name, content, _tail(content), 0):
+                for record in Walk(name, content, decode_segment_header(content).tail, 0):
                     at, last = at + padded(len(record.raw)), record
                 if last is not None:
                     files.pwrite(handle, bytes(len(last.raw)), at - padded(len(last.raw)))
@@ -125,18 +125,12 @@ class NoResume(Variants):
         return Restless(env, log, machine, on_record)
 
 
-class SplitByRestart(Variants):
-    """The machine's timers are forgotten by a restart: state that never came through the log."""
+class ForgetTimersOnRestart(Variants):
+    """A restart loses the timers: state that did not come through the log."""
 
     def after_replay(self, machine: Machine) -> None:
         while (timer := machine.venue.timers.pop_due(2**62)) is not None:
             assert timer
-
-
-def _tail(content: bytes):
-    from engine.log.segments import decode_segment_header
-
-    return decode_segment_header(content).tail
 
 
 BUGS: list[type[Variants]] = [
@@ -149,5 +143,5 @@ BUGS: list[type[Variants]] = [
     CutTheLastRecord,
     FollowUndurable,
     NoResume,
-    SplitByRestart,
+    ForgetTimersOnRestart,
 ]

@@ -249,6 +249,32 @@ def test_a_reader_beside_a_living_writer_leaves_out_the_record_in_flight(tmp_pat
     assert records[-1].number == 3
 
 
+class HalfSeen(RealFiles):
+    """The first look at a file comes while a record in its middle is being written."""
+
+    def __init__(self, start: int, end: int) -> None:
+        self.hidden: range | None = range(start, end)
+
+    def pread(self, handle: int, length: int, offset: int) -> bytes:
+        data = super().pread(handle, length, offset)
+        if self.hidden is None or length <= self.hidden.start:
+            return data
+        start, end, self.hidden = self.hidden.start, self.hidden.stop, None
+        return data[:start] + bytes(end - start) + data[end:]
+
+
+def test_a_reader_beside_a_living_writer_looks_twice_before_it_calls_a_record_damaged(tmp_path):
+    log = open_log(tmp_path)
+    records = fill(log, [1, 20, 3, 4])
+    start = SEGMENT_HEADER_BYTES + padded(len(records[0].raw))
+    half = HalfSeen(start, start + 512)
+    beside = LocalLog.open(half, tmp_path, writable=False, segment_bytes=SEGMENT)
+    assert half.hidden is None and [record.number for record in beside.read()] == [1, 2, 3]
+    log.close()
+    with pytest.raises(LogCorrupt):
+        LocalLog.open(HalfSeen(start, start + 512), tmp_path, writable=False, segment_bytes=SEGMENT)
+
+
 WRITE_SITES = ["pwrite", "fdatasync", "open", "rename", "fsync_dir"]
 
 
@@ -318,3 +344,16 @@ def test_kill_9_of_a_writer_under_load_loses_nothing_acknowledged(tmp_path):
         log.close()
         assert acknowledged.items() <= found.items()
         assert len(found) == max(found)
+
+
+def test_segments_of_another_length_are_finished_as_they_are(tmp_path):
+    log = open_log(tmp_path)
+    records = fill(log, [50])
+    log.close()
+    log = open_log(tmp_path, segment_bytes=2 * SEGMENT)
+    records += fill(log, [100] * 40)
+    log.close()
+    sizes = [path.stat().st_size for path in sorted(tmp_path.glob("*.seg"))]
+    assert sizes[0] == SEGMENT and set(sizes[1:]) == {2 * SEGMENT}
+    log = open_log(tmp_path)
+    assert [record.raw for record in log.read()] == [record.raw for record in records] and not log.notes
