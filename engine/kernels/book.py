@@ -35,6 +35,7 @@ from engine.kernels.constants import (
     PRICE_TICKS_MAX,
     QTY_LOTS_MAX,
     REF_DIGEST,
+    REF_FORM_SHIFT,
     REF_STREAM,
     REF_TEXT,
     REJECTED,
@@ -171,12 +172,9 @@ def decide(s, r, extensions, has_bodies, events):
         o.account = r.account
         o.instrument = r.instrument
         o.side = r.side
-        o.flags = LIVE | UNPRICED if r.type == MARKET else LIVE
+        o.flags = (LIVE | UNPRICED if r.type == MARKET else LIVE) | np.int64(r.ref_form) << REF_FORM_SHIFT
         c.ref_hi = r.ref_hi
         c.ref_lo = r.ref_lo
-        c.client_ids = NOTHING
-        c.type = r.type
-        c.ref_form = r.ref_form
     else:
         withdraw(s, slot)
         o, c = s.orders[slot], s.cold[slot]
@@ -184,11 +182,10 @@ def decide(s, r, extensions, has_bodies, events):
     o.qty = r.qty
     c.seq = seq
     c.entered_qty = r.qty
-    c.tif = r.tif
     emit_of_order(s, events, ACCEPTED if r.kind == NEW else REPLACED, slot, r.qty, 0)
     if entry >= 0:
         attach_id(s, entry, slot, np.int64(events[m.event_count - 1].order))
-    return arrive(s, events, slot, np.int64(r.qty), False)
+    return arrive(s, events, slot, np.int64(r.qty), np.int64(r.tif), False)
 
 
 @step
@@ -200,9 +197,9 @@ def apply(s, r, extensions, has_bodies, events):
     if m.taker == NOTHING:
         status = decide(s, r, extensions, has_bodies, events)
     else:
-        slot, left = m.taker, m.left
+        slot = m.taker
         m.taker = NOTHING
-        status = arrive(s, events, slot, left, True)
+        status = arrive(s, events, slot, m.left, m.tif, True)
     if status == DONE:
         events[m.event_count - 1].flags |= FLAG_LAST
     return status
@@ -253,6 +250,7 @@ def fetch_level(s, instrument, side, price):
         offset = rank_of(side, price) - v.rank0
         if offset >= 0 and offset < v.ticks:
             prefetch(s.levels, v.level0 + offset)
+            prefetch(s.bits, v.bits0 + (offset >> 6))
 
 
 @kernel

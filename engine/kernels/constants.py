@@ -83,5 +83,6 @@ assert PRICE_TICKS_MAX < RANK_ANY
 LIVE = 1
 UNPRICED = 2
 NAMED = 4  # text ids point to this order
+REF_FORM_SHIFT = 3  # the RefForm of the order's own client_ref
 
 FAR_FIRST = 8  # first capacity of a side's vector of far levels

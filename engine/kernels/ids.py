@@ -170,19 +170,18 @@ def close_id(s, entry):
 @rare
 def attach_id(s, entry, slot, order):
     """Bind an entry to the open order in `slot`: it is closed when the order ends."""
-    o, c = s.orders[slot], s.cold[slot]
-    e = s.ids[entry]
+    o, e = s.orders[slot], s.ids[entry]
     e.order = order
     if o.flags & NAMED:
-        e.next = c.client_ids
+        e.next = s.named[slot]
     o.flags |= NAMED
-    c.client_ids = entry
+    s.named[slot] = entry
 
 
 @rare
 def close_ids_of(s, slot):
     """Close the text ids of an order that has ended."""
-    entry = np.int64(s.cold[slot].client_ids)
+    entry = np.int64(s.named[slot])
     while entry != NOTHING:
         following = np.int64(s.ids[entry].next)
         close_id(s, entry)

@@ -148,14 +148,13 @@ def match(s, events, slot, limit, left):
 
 
 @step
-def arrive(s, events, slot, left, again):
+def arrive(s, events, slot, left, tif, again):
     """A new or replaced order, in no level, meets the book: trade what crosses, rest or cancel what is left.
 
     again  the event buffer interrupted this order's matching; `left` lots are still to trade
     """
     o = s.orders[slot]
     m = s.meta[0]
-    tif = s.cold[slot].tif
     if (MATCHING_MASK >> np.int64(s.books[o.instrument].phase)) & 1 == 0:
         rest(s, slot)
         return DONE
@@ -170,6 +169,7 @@ def arrive(s, events, slot, left, again):
         if status != DONE:
             m.taker = slot
             m.left = left
+            m.tif = tif
             return status
     elif tif == FOK:
         emit_of_order(s, events, CANCELLED, slot, left, FOK_UNFILLABLE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from engine.kernels.compiled import kernel, step
-from engine.kernels.constants import RANK_NONE
+from engine.kernels.constants import GTC, LIMIT, MARKET, RANK_NONE, REF_FORM_SHIFT, UNPRICED
 from engine.kernels.ids import enter_id, find_id, forget_ids, rehash_streams
 from engine.kernels.levels import find_level, move_window, next_rank
 from engine.kernels.slots import order_id, slot_of
@@ -25,9 +25,9 @@ def copy_order(s, slot, view):
     view.instrument = o.instrument
     view.price = o.price
     view.side = o.side
-    view.type = c.type
-    view.tif = c.tif
-    view.ref_form = c.ref_form
+    view.type = MARKET if o.flags & UNPRICED else LIMIT
+    view.tif = GTC
+    view.ref_form = o.flags >> REF_FORM_SHIFT
     view.ref_hi = c.ref_hi
     view.ref_lo = c.ref_lo
 

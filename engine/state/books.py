@@ -75,6 +75,7 @@ class Books:
         self.state = State(
             orders=np.zeros(space.slots_initial, ORDER),
             cold=np.zeros(space.slots_initial, COLD),
+            named=np.zeros(space.slots_initial, np.int32),
             ring=np.zeros(_power_of_two(space.slots_initial), np.int32),
             levels=np.zeros(1024, LEVEL),
             bits=np.zeros(1024, np.uint64),
@@ -177,7 +178,9 @@ class Books:
         if status == NEED_SLOTS:
             slots = min(2 * int(meta["slots_issued"]), int(meta["orders_max"]))
             ring = np.zeros(_power_of_two(slots), np.int32)  # it is empty when slots are wanted
-            self.state = s._replace(orders=grown(s.orders, slots), cold=grown(s.cold, slots), ring=ring)
+            self.state = s._replace(
+                orders=grown(s.orders, slots), cold=grown(s.cold, slots), named=grown(s.named, slots), ring=ring
+            )
         elif status == NEED_WINDOW:
             side = int(meta["wanted"])
             level0, bits0 = self._take_window(self.window_ticks)

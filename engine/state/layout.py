@@ -1,8 +1,8 @@
 """The register of the hot state: every array, its rows, what each field means, and which index reads it.
 
-One order is two rows with the same slot: 32 bytes that matching touches (ORDER) and the rest (COLD). A side of a book
-has a window, a run of `ticks` levels addressed by rank, and a vector of far levels for ranks outside it. Empty rows are
-zero bytes; a level with count 0 is empty whatever its other fields say. `grown` copies rows into a larger array.
+One order is two rows with the same slot: 32 bytes that matching touches (ORDER) and 32 that it does not (COLD). A side
+of a book has a window, a run of `ticks` levels addressed by rank, and a vector of far levels for ranks outside it.
+Empty rows are zero bytes; a level with count 0 is empty whatever its other fields say.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ORDER = np.dtype(
         ("qty", "<i8"),  # open quantity, lots
         ("instrument", "<u2"),
         ("side", "u1"),
-        ("flags", "u1"),  # LIVE, UNPRICED, NAMED; 0 when the slot is free
+        ("flags", "u1"),  # LIVE, UNPRICED, NAMED, and the RefForm in bits 3 and 4; 0 when the slot is free
         ("generation", "<u4"),  # lives of this slot so far
     ]
 )
@@ -35,11 +35,6 @@ COLD = np.dtype(
         ("entered_qty", "<i8"),  # open quantity then
         ("ref_hi", "<u8"),
         ("ref_lo", "<u8"),
-        ("client_ids", "<i4"),  # first text id of the order's chain; read only when NAMED
-        ("type", "u1"),
-        ("tif", "u1"),
-        ("ref_form", "u1"),
-        ("spare", "u1"),
     ]
 )
 
@@ -116,6 +111,7 @@ META = np.dtype(
         ("event_index", "<i8"),  # index of the command's next event
         ("taker", "<i8"),  # slot of an order whose matching the full event buffer interrupted, or NOTHING
         ("left", "<i8"),  # its quantity left
+        ("tif", "<i8"),  # its time in force; an order that rests is always gtc
         ("wanted", "<i8"),  # what a NEED_ status is about
         # slots: first those never used, then the ring of those given back
         ("slots_issued", "<i8"),
@@ -144,7 +140,7 @@ META = np.dtype(
     ]
 )
 
-for _dtype, _bytes in ((ORDER, 32), (COLD, 40), (LEVEL, 24), (FAR, 8), (BOOK, 32), (SIDE, 64), (CLIENT_ID, 64)):
+for _dtype, _bytes in ((ORDER, 32), (COLD, 32), (LEVEL, 24), (FAR, 8), (BOOK, 32), (SIDE, 64), (CLIENT_ID, 64)):
     assert _dtype.itemsize == _bytes, _dtype
 
 
@@ -153,6 +149,7 @@ class State(NamedTuple):
 
     orders: np.ndarray  # ORDER[slots]
     cold: np.ndarray  # COLD[slots]
+    named: np.ndarray  # int32[slots]  first text id of the order's chain; read only when NAMED
     ring: np.ndarray  # int32[power of two >= slots]  slots given back, oldest first
     levels: np.ndarray  # LEVEL[capacity]  windows and single levels
     bits: np.ndarray  # uint64[capacity]  bitmaps of the windows: which levels have orders
