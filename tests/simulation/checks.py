@@ -19,7 +19,7 @@ from engine.machine import Machine
 from engine.messages.batch import Batch
 from engine.oracle import books as oracle
 from engine.state import books as kernel
-from tests.simulation.clients import Client, named
+from tests.simulation.clients import Client, named, named_by
 from tests.simulation.disk import SimFiles
 from tests.simulation.world import DIRECTORY, SEGMENT_BYTES, World
 
@@ -87,7 +87,7 @@ def _heard_is_in_the_log(world: World, rebuilt: Rebuilt, clients: list[Client]) 
     for client in clients:
         for heard in client.heard:
             row = rebuilt.row_of.get(heard.seq)
-            if row is None or tuple(int(row[n]) for n in ("account", "ref_form", "ref_hi", "ref_lo")) != heard.ref:
+            if row is None or named_by(row) != heard.ref:
                 raise world.violated(f"command {heard.seq} was acknowledged to {client.account} and is not in the log")
             if named(rebuilt.by_seq[heard.seq]) != heard.events:
                 raise world.violated(f"client {client.account} heard other events of {heard.seq} than the log gives")
@@ -116,7 +116,7 @@ def _each_id_is_answered_once(world: World, rebuilt: Rebuilt) -> None:
     taken: dict[tuple[int, int, int, int], int] = {}
     for seq, events in rebuilt.by_seq.items():
         row = rebuilt.row_of[seq]
-        ref = tuple(int(row[name]) for name in ("account", "ref_form", "ref_hi", "ref_lo"))
+        ref = named_by(row)
         answer = _answer(events)
         if not ref[1] or row["kind"] == CommandKind.CANCEL or answer["kind"] == EventKind.DUPLICATE:
             continue

@@ -108,9 +108,8 @@ class Client:
     def note(self, batch: Batch, outcome: Outcome) -> None:
         self.world.note(f"{self.account} heard {outcome.first_seq} {outcome.row0} {outcome.events.tobytes().hex()}")
         for row, command in enumerate(batch.rows, outcome.row0):
-            ref = tuple(int(command[name]) for name in ("account", "ref_form", "ref_hi", "ref_lo"))
             events = outcome.events[outcome.events["command"] == row]
-            self.heard.append(Heard(ref, outcome.first_seq + row, named(events)))
+            self.heard.append(Heard(named_by(command), outcome.first_seq + row, named(events)))
 
 
 class Trader(Client):
@@ -138,13 +137,13 @@ class Trader(Client):
         for heard in self.heard[-len(batch) :]:
             first = np.frombuffer(heard.events, EVENT)
             orders = first["order"][np.isin(first["kind"], (EventKind.ACCEPTED, EventKind.DUPLICATE))]
-            row = next(row for row in batch.rows if int(row["ref_lo"]) == heard.ref[3])
+            row = next(row for row in batch.rows if named_by(row) == heard.ref)
             self.mine += [(int(order), row) for order in orders[:1] if order]
 
     async def cancel(self) -> None:
         order, row = self.mine.pop(self.chance.randrange(len(self.mine)))
         by_text = self.chance.random() < 0.5
-        ref = tuple(int(row[name]) for name in ("ref_form", "ref_hi", "ref_lo")) if by_text else (0, 0, 0)
+        ref = named_by(row)[1:] if by_text else (0, 0, 0)
         fields = {"kind": CommandKind.CANCEL, "instrument": int(row["instrument"]), "order": 0 if by_text else order}
         await self.ask(order_row(self.account, ref, **fields))
 
@@ -243,6 +242,11 @@ class Operator(Client):
             await self.ask(cold(bodies.SetPhase(1, Phase.CALL), ref=self.name()))
             await asyncio.sleep(0.1)
             await self.ask(cold(bodies.Uncross(1, Phase.CONTINUOUS), ref=self.name()))
+
+
+def named_by(row: np.void) -> tuple[int, int, int, int]:
+    """(account, form, hi, lo) of a command row."""
+    return tuple(int(row[name]) for name in ("account", "ref_form", "ref_hi", "ref_lo"))
 
 
 def copied(outcome: Outcome) -> Outcome:

@@ -65,10 +65,10 @@ async def _life(world: World, seed: int, variants: type[Variants]) -> Report:
     world.disk.crash_rate = world.disk.error_rate = 0.0
     await _heal(world)
     check(world, clients)
-    assert world.server is not None
-    machine = world.server.machine
-    world.note(machine.state_hash().hex())
-    return Report(seed, world.trace, world.crashes, len(world.published), machine.seq)
+    assert world.follower is not None
+    world.note(world.follower.machine.state_hash().hex())
+    tail = world.follower.reader.tail
+    return Report(seed, world.trace, world.crashes, tail.next_number - 1, tail.next_seq - 1)
 
 
 async def _work(world: World, *coroutines) -> None:
