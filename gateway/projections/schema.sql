@@ -1,6 +1,6 @@
 -- What a person asks of the venue's history, kept by the follower. Derived from the log alone: delete the file and it is
 -- rebuilt, row for row. Prices stand as decimal text in the quotation unit and as ticks, quantities in lots, money in
--- minor units of the instrument's currency, times as ns since 1970 (and, computed on reading, as UTC text).
+-- minor units of the instrument's currency, times as ns since 1970; the views at the end add them as UTC text.
 -- No key hash and no maximum of a proxy bid is ever stored.
 
 CREATE TABLE cursor (
@@ -60,11 +60,7 @@ CREATE TABLE orders (
     entered_ns      INTEGER NOT NULL,
     closed_seq      INTEGER,           -- of the command that ended it
     closed_ns       INTEGER,
-    close_reason    TEXT,              -- null when it was filled
-    entered         TEXT GENERATED ALWAYS AS
-        (strftime('%Y-%m-%dT%H:%M:%S', entered_ns / 1000000000, 'unixepoch') || printf('.%06dZ', entered_ns / 1000 % 1000000)),
-    closed          TEXT GENERATED ALWAYS AS
-        (strftime('%Y-%m-%dT%H:%M:%S', closed_ns / 1000000000, 'unixepoch') || printf('.%06dZ', closed_ns / 1000 % 1000000))
+    close_reason    TEXT               -- null when it was filled
 );
 CREATE INDEX orders_closed ON orders (account, closed_seq) WHERE closed_seq IS NOT NULL;
 
@@ -85,9 +81,7 @@ CREATE TABLE fills (
     buy_account  INTEGER NOT NULL,
     buy_order    INTEGER NOT NULL,
     sell_account INTEGER NOT NULL,
-    sell_order   INTEGER NOT NULL,
-    time         TEXT GENERATED ALWAYS AS
-        (strftime('%Y-%m-%dT%H:%M:%S', ts_ns / 1000000000, 'unixepoch') || printf('.%06dZ', ts_ns / 1000 % 1000000))
+    sell_order   INTEGER NOT NULL
 );
 CREATE INDEX fills_symbol ON fills (symbol);
 CREATE INDEX fills_buyer ON fills (buy_account);
@@ -106,9 +100,7 @@ CREATE TABLE auctions (
     volume_lots     INTEGER NOT NULL,
     surplus_lots    INTEGER NOT NULL,     -- buy minus sell at the price
     reference_ticks INTEGER,              -- when it was held
-    reference       TEXT,
-    time            TEXT GENERATED ALWAYS AS
-        (strftime('%Y-%m-%dT%H:%M:%S', ts_ns / 1000000000, 'unixepoch') || printf('.%06dZ', ts_ns / 1000 % 1000000))
+    reference       TEXT
 );
 CREATE INDEX auctions_symbol ON auctions (symbol);
 
@@ -161,18 +153,32 @@ CREATE TABLE rejects (
     PRIMARY KEY (account, reason)
 ) WITHOUT ROWID;
 
+-- With the time as UTC text. (As generated columns they would be computed at every insert.)
+CREATE VIEW order_history AS
+    SELECT *, strftime('%Y-%m-%dT%H:%M:%S', entered_ns / 1000000000, 'unixepoch') || printf('.%06dZ', entered_ns / 1000 % 1000000) AS entered,
+           strftime('%Y-%m-%dT%H:%M:%S', closed_ns / 1000000000, 'unixepoch') || printf('.%06dZ', closed_ns / 1000 % 1000000) AS closed
+    FROM orders;
+
+CREATE VIEW auction_history AS
+    SELECT *, strftime('%Y-%m-%dT%H:%M:%S', ts_ns / 1000000000, 'unixepoch') || printf('.%06dZ', ts_ns / 1000 % 1000000) AS time
+    FROM auctions;
+
 -- What everyone may see of a fill.
 CREATE VIEW trades AS
-    SELECT symbol, trade_id, time, ts_ns, kind, taker_side AS side, price_ticks, price, qty_lots FROM fills;
+    SELECT symbol, trade_id, kind, taker_side AS side, price_ticks, price, qty_lots, ts_ns,
+           strftime('%Y-%m-%dT%H:%M:%S', ts_ns / 1000000000, 'unixepoch') || printf('.%06dZ', ts_ns / 1000 % 1000000) AS time
+    FROM fills;
 
 -- What each party may see of its fills: one row a side, nothing of the other side.
 CREATE VIEW account_fills AS
-    SELECT f.buy_account AS account, f.fill, f.seq, f.idx, f.time, f.ts_ns, f.symbol, f.trade_id, 'buy' AS side,
+    SELECT f.buy_account AS account, f.fill, f.seq, f.idx, f.symbol, f.trade_id, 'buy' AS side,
            CASE WHEN f.kind = 'call' THEN 'call' WHEN f.taker_side = 'buy' THEN 'taker' ELSE 'maker' END AS role,
-           f.buy_order AS order_id, f.price_ticks, f.price, f.qty_lots, f.value_minor, i.currency, f.kind
+           f.buy_order AS order_id, f.price_ticks, f.price, f.qty_lots, f.value_minor, i.currency, f.kind, f.ts_ns,
+           strftime('%Y-%m-%dT%H:%M:%S', f.ts_ns / 1000000000, 'unixepoch') || printf('.%06dZ', f.ts_ns / 1000 % 1000000) AS time
     FROM fills f JOIN instruments i USING (symbol)
     UNION ALL
-    SELECT f.sell_account, f.fill, f.seq, f.idx, f.time, f.ts_ns, f.symbol, f.trade_id, 'sell',
+    SELECT f.sell_account, f.fill, f.seq, f.idx, f.symbol, f.trade_id, 'sell',
            CASE WHEN f.kind = 'call' THEN 'call' WHEN f.taker_side = 'sell' THEN 'taker' ELSE 'maker' END,
-           f.sell_order, f.price_ticks, f.price, f.qty_lots, f.value_minor, i.currency, f.kind
+           f.sell_order, f.price_ticks, f.price, f.qty_lots, f.value_minor, i.currency, f.kind, f.ts_ns,
+           strftime('%Y-%m-%dT%H:%M:%S', f.ts_ns / 1000000000, 'unixepoch') || printf('.%06dZ', f.ts_ns / 1000 % 1000000)
     FROM fills f JOIN instruments i USING (symbol);

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.forms import time_text
 from gateway.projections.sqlite import (
     SCHEMA_VERSION,
     STATEMENTS,
@@ -143,6 +144,20 @@ def test_another_schema_is_refused(tmp_path: Path) -> None:
     db.close()
     with pytest.raises(OtherLog, match="schema"):
         SqliteSink(path)
+
+
+def test_views_show_times_as_text(season: Season) -> None:
+    sink = SqliteSink(":memory:")
+    feed(sink, season)
+    for view, column, ns in (
+        ("order_history", "entered", "entered_ns"),
+        ("order_history", "closed", "closed_ns"),
+        ("trades", "time", "ts_ns"),
+        ("account_fills", "time", "ts_ns"),
+        ("auction_history", "time", "ts_ns"),
+    ):
+        rows = sink._db.execute(f"SELECT {column}, {ns} FROM {view} WHERE {ns} IS NOT NULL").fetchall()
+        assert rows and all(text == time_text(value) for text, value in rows)
 
 
 def test_readers_see_whole_transactions_while_it_writes(tmp_path: Path, season: Season) -> None:
