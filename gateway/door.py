@@ -17,6 +17,7 @@ from gateway.problems import Problem
 from gateway.settings import Settings
 
 SAMPLED_PER_SECOND = 5
+KEEP_ALIVE_SECONDS = 60.0
 log = logging.getLogger("qhatu.http")
 
 
@@ -58,7 +59,7 @@ class Visitor(web.RequestHandler):
             door.server,
             loop=door.loop,
             access_log=None,  # type: ignore[arg-type]
-            keepalive_timeout=75.0,
+            keepalive_timeout=KEEP_ALIVE_SECONDS,
             lingering_time=2.0,
             max_headers=100,
             auto_decompress=False,
@@ -124,9 +125,7 @@ class Visitor(web.RequestHandler):
 
     def _late(self) -> None:
         self._deadline = None
-        if self.transport is not None:
-            self.force_close()
-            self.transport.close()
+        self.force_close()
 
 
 def problem_response(problem: Problem, trace_id: str | None = None) -> web.Response:

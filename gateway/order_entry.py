@@ -216,8 +216,8 @@ class Desk:
         first = events[0]
         kind = EventKind(int(first["kind"]))
         duplicate = kind == EventKind.DUPLICATE
-        if kind == EventKind.REJECTED or (duplicate and first["reason"]):
-            raise of_reason(int(first["reason"]), seq=seq)
+        if kind in (EventKind.REJECTED, EventKind.BID_LATE) or (duplicate and first["reason"]):
+            raise of_reason(int(first["reason"]) or Reason.BID_LATE, seq=seq)
         seen = account_view(self.machine.venue.sales[sale], account).lots[lot - 1]
         return {
             "status": "accepted",

@@ -44,6 +44,6 @@ def serve(
 
         code = uvloop.run(run_venue(settings, RealEnv(), found if config is not None else None, announce=announce))
     except (ConfigError, StartRefused, Locked, LogCorrupt, LogFailed, DigestDiffers) as error:
-        typer.echo(f"qhatu: {error}", err=True)
+        typer.echo(f"qhatu: {getattr(error, 'strerror', None) or error}", err=True)
         raise typer.Exit(1) from error
     raise typer.Exit(code)

@@ -194,6 +194,7 @@ class Follow:
 
         def view(form: Form) -> dict[str, Any]:
             message = {"event": what, "event_id": name} | before.view(form, machine) | more
+            message["order_type"] = message.pop("type")  # `type` tells a snapshot from an update
             if not before.open:
                 message["state"] = "cancelled" if what == "cancelled" else "filled"
             return message if fill is None else message | {"fill": fill(form)}

@@ -88,6 +88,13 @@ class House:
         order.setdefault("client_order_id", self.new_id())
         return await self.ask("POST", "/v1/orders", order, key=key)
 
+    async def clear(self) -> None:
+        """Cancel every open order of both traders."""
+        for key in (TRADER_A, TRADER_B):
+            _, found = await self.ask("GET", "/v1/orders", key=key)
+            for order in found["orders"]:
+                await self.ask("DELETE", f"/v1/orders/{order['order_id']}", key=key)
+
     async def socket(self, key: str | None = None, *, packed: bool = False, **more: Any) -> Socket:
         protocol = "qhatu.msgpack.v1" if packed else "qhatu.json.v1"
         socket = await self.session.ws_connect("/v1/ws", protocols=[protocol], max_msg_size=0, **more)
