@@ -102,7 +102,7 @@ class Client:
         self._feeds: dict[tuple[str, str], Feed] = {}
         self._asked: dict[int, _Asked] = {}
         self._ids = itertools.count(1)
-        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._refused: Refused | None = None  # the key, at the handshake
         self._task: asyncio.Task[None] | None = None
         self._outbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
 
@@ -122,11 +122,7 @@ class Client:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-        for asked in self._asked.values():
-            if not asked.answer.done():
-                asked.answer.set_exception(Lost("the client was closed"))
-        for feed in self._feeds.values():
-            feed.wake()
+        self._give_up(Lost("the client was closed"))
         await self._http.close()
 
     # Orders and bids. Each raises Refused with the venue's reason, and Lost when no answer came.
@@ -204,6 +200,8 @@ class Client:
 
     async def _ask(self, message: dict[str, Any]) -> dict[str, Any]:
         """Send until answered: at most REQUEST_SECONDS, again after a reconnection and when the venue says to wait."""
+        if self._refused is not None:
+            raise self._refused
         number = next(self._ids)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + REQUEST_SECONDS
@@ -224,17 +222,24 @@ class Client:
         finally:
             self._asked.pop(number, None)
 
+    def _give_up(self, why: Exception) -> None:
+        """Nobody waits any longer: requests end with `why`, feeds end."""
+        for asked in self._asked.values():
+            if not asked.answer.done():
+                asked.answer.set_exception(why)
+        for feed in self._feeds.values():
+            feed.wake()
+
     async def _keep_connected(self) -> None:
         failures = 0
         while not self.closed:
             try:
                 await self._converse()
                 failures = 0
-            except Refused:
-                self.closed = True  # the key is no good: trying again would not help
-                for asked in self._asked.values():
-                    asked.answer.cancel()
-                raise
+            except Refused as refused:
+                self.closed, self._refused = True, refused  # the key is no good: trying again would not help
+                self._give_up(refused)
+                return
             except (aiohttp.ClientError, OSError, TimeoutError, asyncio.IncompleteReadError):
                 failures += 1
             self.connected.clear()

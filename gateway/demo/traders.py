@@ -191,11 +191,12 @@ class Importer(Trader):
         calling = phase is not Phase.CONTINUOUS
         qty = max(1, int(self.sizes[symbol] * dice.uniform(0.3, 1.7)))
         name = self.client_id(step)
-        if dice.random() < (0.7 if calling else 0.3):
+        if dice.random() < (0.8 if calling else 0.25):
             if calling and dice.random() < 0.1:
                 return Place(symbol, Side.BUY, None, qty, TimeInForce.GTC, name)
             tif = TimeInForce.GTC if calling else TimeInForce.IOC
-            return Place(symbol, Side.BUY, priced(good, fair, int(dice.uniform(1_000, 9_000))), qty, tif, name)
+            above_ppm = int(dice.uniform(2_000, 14_000) if calling else dice.uniform(1_000, 9_000))
+            return Place(symbol, Side.BUY, priced(good, fair, above_ppm), qty, tif, name)
         price = priced(good, fair, -400 - int(dice.triangular(0, 28_000, 3_000)))
         if len(self.open[symbol]) < self.keep:
             return Place(symbol, Side.BUY, price, qty, TimeInForce.GTC, name)
