@@ -85,7 +85,7 @@ def test_an_order_rests_and_is_cancelled(visit, venue):
     page = window.sign_in(IMPORTER)
     fill_ticket(page, "buy", "300.00", 4)
     page.click("#ticket .submit")
-    page.wait_for_selector("#ticket .outcome:has-text('4 bags of 4 bags waits in the book at 300.00')")
+    page.wait_for_selector("#ticket .outcome:has-text('4 bags in the book at 300.00')")
     page.wait_for_selector(".bids .level-price:has-text('300.00')")
     page.click("#orders button:has-text('Cancel')")
     page.wait_for_selector("#orders .empty")

@@ -218,7 +218,7 @@ export function priceChart(node) {
         fontFamily: "system-ui, sans-serif" },
       grid: { vertLines: { color: colour.line }, horzLines: { color: colour.line } },
       rightPriceScale: { borderColor: colour.line, scaleMargins: { top: 0.12, bottom: 0.24 } },
-      timeScale: { borderColor: colour.line, timeVisible: true, secondsVisible: false, rightOffset: 4,
+      timeScale: { borderColor: colour.line, timeVisible: true, secondsVisible: false, rightOffset: 4, barSpacing: 9,
         tickMarkFormatter: (time) => clockTime(time * 1000).slice(0, 5) },
       localization: { timeFormatter: (time) => clockTime(time * 1000),
         priceFormatter: (price) => number(price.toFixed(instrument.price_decimals)) },

@@ -207,8 +207,7 @@ export function stepped(instrument, price, steps) {
 /** "bag of 69 kg" -> "bags": which noun counts its lots. */
 export function nounOf(instrument) {
   const word = /^[a-z]+/i.exec(instrument?.lot_unit ?? "")?.[0].toLowerCase();
-  return { bag: "bags", box: "boxes", carton: "boxes", sack: "sacks", t: "tonnes", tonne: "tonnes", ton: "tonnes" }[word]
-    ?? "lots";
+  return { bag: "bags", box: "boxes", sack: "sacks", quintal: "quintals", tonne: "tonnes" }[word] ?? "lots";
 }
 
 export function lots(instrument, qty) {
@@ -218,7 +217,7 @@ export function lots(instrument, qty) {
 /** "bag of 69 kg" in the reader's language where its noun is known, else as the venue says it. */
 export function lotText(instrument) {
   const noun = nounOf(instrument);
-  const plain = /^[a-z]+ of [0-9.]+ kg$/i.test(instrument.lot_unit) && ["bags", "boxes", "sacks"].includes(noun);
+  const plain = /^[a-z]+( of [0-9.]+ kg)?$/i.test(instrument.lot_unit) && noun !== "lots" && lotKg(instrument) !== null;
   return plain ? t(`lot.${noun}`, { kg: number(lotKg(instrument)) }) : instrument.lot_unit;
 }
 

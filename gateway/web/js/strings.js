@@ -165,10 +165,10 @@ const en = {
   "ticket.submit.buy.empty": "Buy",
   "ticket.submit.sell.empty": "Sell",
   "ticket.sending": "Sending…",
-  "ticket.sent.open": "Accepted. {open} of {qty} waits in the book at {price}.",
-  "ticket.sent.open.market": "Accepted. {open} of {qty} waits for the call.",
+  "ticket.sent.open": "Accepted: {open} in the book at {price}.",
+  "ticket.sent.open.market": "Accepted: {open} in the call, without a limit.",
   "ticket.sent.filled": "Traded in full: {fills}.",
-  "ticket.sent.partial": "Traded {fills}; {open} waits in the book at {price}.",
+  "ticket.sent.partial": "Traded {fills}; the rest, {open}, is in the book at {price}.",
   "ticket.sent.partial.cancelled": "Traded {fills}; the rest, {rest}, was cancelled.",
   "ticket.sent.cancelled": "Nothing traded: there was no price to meet. The order is cancelled.",
   "ticket.sent.duplicate": "The venue had this order already; it was not doubled.",
@@ -232,6 +232,7 @@ const en = {
   "sale.selling": "You sell this lot",
   "sale.passed_in": "Passed in",
   "sale.total": "Total at present prices",
+  "sale.total.finished": "Total sold",
   "sale.secret": "Your maximum is secret. The venue bids for you, one increment at a time, and equal maxima go to the earlier bid.",
   "sale.count": "Lots",
 
@@ -260,6 +261,25 @@ const en = {
   "lot.bags": "bag of {kg} kg",
   "lot.boxes": "box of {kg} kg",
   "lot.sacks": "sack of {kg} kg",
+  "lot.tonnes": "tonne",
+  "lot.quintals": "quintal of {kg} kg",
+  "attribute.origin": "origin",
+  "attribute.process": "process",
+  "attribute.species": "species",
+  "attribute.variety": "variety",
+  "attribute.region": "region",
+  "attribute.score": "score",
+  "attribute.cup_score": "cup score",
+  "attribute.grade": "grade",
+  "attribute.crop_year": "crop year",
+  "attribute.crop_years": "crop years",
+  "attribute.moisture_pct": "moisture",
+  "attribute.graded_lots": "graded lots",
+  "attribute.graded_bags": "graded bags",
+  "attribute.lot_id": "lot",
+  "attribute.colour": "colour",
+  "attribute.altitude_m": "altitude, m",
+
   "unit.lots.one": "{n} lot",
   "unit.lots.other": "{n} lots",
   "unit.bags.one": "{n} bag",
@@ -268,6 +288,8 @@ const en = {
   "unit.boxes.other": "{n} boxes",
   "unit.sacks.one": "{n} sack",
   "unit.sacks.other": "{n} sacks",
+  "unit.quintals.one": "{n} quintal",
+  "unit.quintals.other": "{n} quintals",
   "unit.tonnes.one": "{n} tonne",
   "unit.tonnes.other": "{n} tonnes",
   "unit.auction_lots.one": "{n} lot",
@@ -402,7 +424,7 @@ const es = {
   "instruments.empty": "Aún no hay productos inscritos. Aparecen aquí en cuanto el mercado inscriba uno.",
   "instruments.symbol": "Producto",
   "instruments.phase": "Fase",
-  "price.last": "última operación",
+  "price.last": "último",
   "price.indicative": "indicativo",
   "price.reference": "referencia",
 
@@ -523,10 +545,10 @@ const es = {
   "ticket.submit.buy.empty": "Comprar",
   "ticket.submit.sell.empty": "Vender",
   "ticket.sending": "Enviando…",
-  "ticket.sent.open": "Aceptada. {open} de {qty} espera en el libro a {price}.",
-  "ticket.sent.open.market": "Aceptada. {open} de {qty} espera la subasta.",
+  "ticket.sent.open": "Aceptada: {open} en el libro a {price}.",
+  "ticket.sent.open.market": "Aceptada: {open} en la subasta, sin límite.",
   "ticket.sent.filled": "Ejecutada por completo: {fills}.",
-  "ticket.sent.partial": "Ejecutado {fills}; {open} espera en el libro a {price}.",
+  "ticket.sent.partial": "Ejecutado {fills}; el resto, {open}, está en el libro a {price}.",
   "ticket.sent.partial.cancelled": "Ejecutado {fills}; el resto, {rest}, se canceló.",
   "ticket.sent.cancelled": "No se negoció nada: no había precio con que cruzar. La orden quedó cancelada.",
   "ticket.sent.duplicate": "El mercado ya tenía esta orden; no se duplicó.",
@@ -590,6 +612,7 @@ const es = {
   "sale.selling": "Usted vende este lote",
   "sale.passed_in": "Sin vender",
   "sale.total": "Total a los precios actuales",
+  "sale.total.finished": "Total vendido",
   "sale.secret": "Su máximo es secreto. El mercado puja por usted, un incremento cada vez, y entre máximos iguales vale la puja anterior.",
   "sale.count": "Lotes",
 
@@ -618,6 +641,25 @@ const es = {
   "lot.bags": "saco de {kg} kg",
   "lot.boxes": "caja de {kg} kg",
   "lot.sacks": "saco de {kg} kg",
+  "lot.tonnes": "tonelada",
+  "lot.quintals": "quintal de {kg} kg",
+  "attribute.origin": "origen",
+  "attribute.process": "beneficio",
+  "attribute.species": "especie",
+  "attribute.variety": "variedad",
+  "attribute.region": "región",
+  "attribute.score": "puntaje",
+  "attribute.cup_score": "puntaje en taza",
+  "attribute.grade": "grado",
+  "attribute.crop_year": "cosecha",
+  "attribute.crop_years": "cosechas",
+  "attribute.moisture_pct": "humedad",
+  "attribute.graded_lots": "lotes catados",
+  "attribute.graded_bags": "sacos catados",
+  "attribute.lot_id": "lote",
+  "attribute.colour": "color",
+  "attribute.altitude_m": "altitud, m",
+
   "unit.lots.one": "{n} lote",
   "unit.lots.other": "{n} lotes",
   "unit.bags.one": "{n} saco",
@@ -626,6 +668,8 @@ const es = {
   "unit.boxes.other": "{n} cajas",
   "unit.sacks.one": "{n} saco",
   "unit.sacks.other": "{n} sacos",
+  "unit.quintals.one": "{n} quintal",
+  "unit.quintals.other": "{n} quintales",
   "unit.tonnes.one": "{n} tonelada",
   "unit.tonnes.other": "{n} toneladas",
   "unit.auction_lots.one": "{n} lote",
@@ -739,6 +783,12 @@ export function setLanguage(code) {
 export function t(key, names = {}) {
   const text = TEXTS[language][key] ?? en[key] ?? key;
   return text.replace(/\{(\w+)\}/g, (whole, name) => (name in names ? String(names[name]) : whole));
+}
+
+/** [name, value] of an instrument's or lot's attribute; a name that is not known here is shown as the venue has it. */
+export function attribute(key, value) {
+  const known = `attribute.${key}`;
+  return [known in en ? t(known) : key.replaceAll("_", " "), key.endsWith("_pct") ? `${value} %` : value];
 }
 
 /** What a refusal means in plain words. names: what its text may mention (tick, min, max). */

@@ -96,7 +96,7 @@ export function auctionPanel(state) {
     keyed(
       pastBody,
       calls ?? [],
-      (call) => call.auction_id,
+      (call) => call.ts_engine,
       (call) => {
         const crossed = call.price != null;
         const surplus = BigInt(call.surplus);

@@ -5,7 +5,7 @@ import { el, keyed, panel, setText, show } from "../dom.js";
 import { COLLECTING, shown } from "../state.js";
 import { number, t } from "../strings.js";
 
-const LEVELS_SHOWN = 12;
+const LEVELS_SHOWN = 10;
 
 export function bookPanel(state, onPrice) {
   const waiting = el("p", { class: "empty" }, t("book.waiting"));

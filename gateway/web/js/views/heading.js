@@ -3,7 +3,7 @@
 import { compare, parse, toText } from "../decimal.js";
 import { el, setText, show, flash } from "../dom.js";
 import { lotText, shown } from "../state.js";
-import { duration, number, t } from "../strings.js";
+import { attribute, duration, number, t } from "../strings.js";
 
 /** "The call clears in 0:42", from the calendar's next moves; "" when none is known. */
 export function nextMove(state, instrument) {
@@ -78,11 +78,11 @@ export function heading(state) {
 
   function describe(instrument) {
     described = instrument.symbol;
-    const rows = Object.entries(instrument.attributes ?? {});
-    rows.push([t("tick"), `${instrument.tick_size} ${instrument.price_unit}`]);
-    if (instrument.source) rows.push([t("source"), instrument.source]);
-    const label = (key) => key.replaceAll("_", " ");
-    facts.replaceChildren(...rows.map(([key, value]) => el("div", {}, el("dt", {}, label(key)), el("dd", {}, value))));
+    const rows = Object.entries(instrument.attributes).filter(([key]) => key !== "lot_kg");
+    const named = rows.map(([key, value]) => attribute(key, value));
+    named.push([t("tick"), `${instrument.tick_size} ${instrument.price_unit}`]);
+    if (instrument.source) named.push([t("source"), instrument.source]);
+    facts.replaceChildren(...named.map(([label, value]) => el("div", {}, el("dt", {}, label), el("dd", {}, value))));
   }
 
   function tick() {

@@ -77,7 +77,7 @@ export function ordersPanel(state, venue, notify) {
   }
 
   draw();
-  return { node: section, stop: state.listen(["orders", "account", "selected"], draw) };
+  return { node: section, stop: state.listen(["orders", "account", "instruments"], draw) };
 }
 
 export function fillsPanel(state) {
@@ -87,23 +87,31 @@ export function fillsPanel(state) {
   const { section } = panel("fills", t("fills"), empty, el("div", { class: "scroll" }, table));
 
   function make(fill) {
-    const instrument = state.instruments.get(fill.instrument);
-    return el(
+    const parts = { price: el("td", { class: "num price" }), qty: el("span", {}), value: el("span", { class: "value" }) };
+    const row = el(
       "tr",
       {},
       el("td", { class: "num time" }, clockTime(fill.ts_engine)),
       what(fill),
-      el("td", { class: "num price" }, instrument ? shown(instrument, fill.price) : fill.price),
-      el("td", { class: "num value" }, instrument ? lots(instrument, fill.quantity) : fill.quantity,
-        el("span", { class: "value" }, valueText(instrument, fill.price, fill.quantity))),
+      parts.price,
+      el("td", { class: "num value" }, parts.qty, parts.value),
     );
+    return Object.assign(row, { parts });
+  }
+
+  /** What needs the instrument, which may be listed after its fills have arrived. */
+  function patch({ parts }, fill) {
+    const instrument = state.instruments.get(fill.instrument);
+    setText(parts.price, instrument ? shown(instrument, fill.price) : fill.price);
+    setText(parts.qty, instrument ? lots(instrument, fill.quantity) : fill.quantity);
+    setText(parts.value, instrument ? valueText(instrument, fill.price, fill.quantity) : "");
   }
 
   function draw() {
     show(section, state.may("trade"));
     show(empty, !state.fills.length);
     show(table, state.fills.length > 0);
-    keyed(body, state.fills.slice(0, FILLS_SHOWN), (fill) => `${fill.fill_id} ${fill.order_id}`, make, () => {});
+    keyed(body, state.fills.slice(0, FILLS_SHOWN), (fill) => `${fill.fill_id} ${fill.order_id}`, make, patch);
   }
 
   draw();

@@ -6,9 +6,10 @@
 import { Problem } from "../api.js";
 import { parse, toTicks, valueMinor } from "../decimal.js";
 import { el, keyed, setText, show, flash } from "../dom.js";
-import { clockTime, count, duration, money, number, problemText, t } from "../strings.js";
+import { attribute, clockTime, count, duration, money, number, problemText, t } from "../strings.js";
 
-const LAST_MOMENTS_MS = 30_000;
+const LAST_MOMENTS_MS = 30_000; // or the last third of a short clock
+const ATTRIBUTES = ["score", "variety", "process", "origin", "region", "crop_year", "moisture_pct", "lot_id"]; // in this order
 
 export function saleRoom(state, venue, notify, onKey) {
   const none = el("p", { class: "empty" }, t("sale.none"));
@@ -68,7 +69,7 @@ export function saleRoom(state, venue, notify, onKey) {
     room.classList.toggle("bidding", bidding);
     if (fresh) body.replaceChildren();
     keyed(body, now.lots, (lot) => lot.lot, make, (row, lot) => patch(row, now, lot, bidding, fresh));
-    setText(totals, `${t("sale.total")}: ${total(now)}`);
+    setText(totals, `${t(now.state === "finished" ? "sale.total.finished" : "sale.total")}: ${total(now)}`);
     show(noKey, !state.account && now.state !== "finished");
     setText(secret, bidding && now.state !== "finished" ? t("sale.secret") : "");
     tick();
@@ -110,7 +111,7 @@ export function saleRoom(state, venue, notify, onKey) {
     parts.form = el("form", { class: "bid", noValidate: true, autocomplete: "off",
       on: { submit: (event) => { event.preventDefault(); bid(row); } } }, parts.input, parts.submit);
     parts.yours = el("td", { class: "yours" }, el("div", { class: "mine" }, parts.standing, parts.maximum), parts.form, parts.problem);
-    const attributes = Object.entries(lot.attributes ?? {}).map(([, text]) => text).filter(Boolean).join(" · ");
+    const attributes = inOrder(lot).map(([key, text]) => attribute(key, text).join(" ")).join(" · ");
     const row = el(
       "tr",
       {},
@@ -206,7 +207,7 @@ export function saleRoom(state, venue, notify, onKey) {
       clock.setAttribute("aria-label", t("sale.clock.aria", { time: text }));
       const share = Math.max(0, Math.min(1, left / (now.clock_seconds * 1000)));
       bar.firstChild.style.setProperty("--share", `${(share * 100).toFixed(1)}%`);
-      box.dataset.near = left < LAST_MOMENTS_MS ? "yes" : "no";
+      box.dataset.near = left < Math.min(LAST_MOMENTS_MS, (now.clock_seconds * 1000) / 3) ? "yes" : "no";
       show(bar, true);
       return;
     }
@@ -230,6 +231,14 @@ export function saleRoom(state, venue, notify, onKey) {
       clearInterval(timer);
     },
   };
+}
+
+/** What is said of a lot beside its title, the best known first. */
+function inOrder({ title, attributes }) {
+  const place = (key) => (ATTRIBUTES.includes(key) ? ATTRIBUTES.indexOf(key) : ATTRIBUTES.length);
+  const said = title.toLowerCase();
+  return Object.entries(attributes).filter(([, text]) => text && !said.includes(text.toLowerCase()))
+    .sort(([a], [b]) => place(a) - place(b));
 }
 
 /** Weight of a lot in kg as decimal text. */

@@ -226,7 +226,6 @@ export function ticketPanel(state, venue, onKey) {
 
   function outcome(instrument, answer) {
     if (answer.duplicate && !answer.fills) return t("ticket.sent.duplicate");
-    const qty = lots(instrument, answer.quantity);
     const open = lots(instrument, answer.open_quantity);
     const at = answer.price == null ? t("orders.market") : shown(instrument, answer.price);
     const fills = byPrice(answer.fills ?? []).map(([at, sum]) =>
@@ -242,7 +241,7 @@ export function ticketPanel(state, venue, onKey) {
         return t("ticket.sent.partial.cancelled", { fills, rest });
       }
       default:
-        return answer.price == null ? t("ticket.sent.open.market", { open, qty }) : t("ticket.sent.open", { open, qty, price: at });
+        return answer.price == null ? t("ticket.sent.open.market", { open }) : t("ticket.sent.open", { open, price: at });
     }
   }
 
