@@ -147,7 +147,7 @@ def test_a_poison_command_stops_every_replay_until_it_is_skipped(poisoned: tuple
     data, seq = poisoned
     with pytest.raises(Planted) as caught:
         rebuild(data)
-    assert f"while applying commands from {seq}" in " ".join(caught.value.__notes__)
+    assert f"command {seq} " in " ".join(caught.value.__notes__)
     answer = skipped(data, seq, "a bug in a rule")
     assert answer == {"seq": seq, "kind": "set_phase", "number": 6, "why": "a bug in a rule"}
     rebuilt = rebuild(data)
