@@ -108,7 +108,8 @@ class Client:
 
     async def __aenter__(self) -> Client:
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
-        self._http = aiohttp.ClientSession(headers=headers)
+        # One standing connection an account, the WebSocket's: venues count connections by address.
+        self._http = aiohttp.ClientSession(headers=headers, connector=aiohttp.TCPConnector(force_close=True))
         self._task = asyncio.create_task(self._keep_connected())
         return self
 

@@ -37,6 +37,7 @@ EPOCH_SECONDS = 1_767_225_600  # 1 January 2026: seconds of the season are count
 BATCH_ORDERS = 50
 BIDS_EVERY = 3  # an importer looks into the sale room at every third step
 HISTORY_ORDERS = 1_000
+QUESTIONS_AT_ONCE = 3  # of all accounts together, over REST
 
 
 def season_second() -> int:
@@ -51,6 +52,7 @@ class Room:
         self.phases: dict[str, Phase] = {}
         self.sales: dict[int, dict[str, Any]] = {}
         self.changed = asyncio.Event()
+        self.questions = asyncio.Semaphore(QUESTIONS_AT_ONCE)
         self._status, self._sales = client.subscribe("status"), client.subscribe("sales")
 
     async def watch_status(self) -> None:
@@ -197,7 +199,8 @@ class Account:
     async def _read_history(self) -> None:
         """Client ids of orders that have ended. It may be behind: an id that was used after all is refused, no more."""
         with contextlib.suppress(Refused, aiohttp.ClientError, OSError, TimeoutError):
-            page = await self.client.get("orders/history", limit=HISTORY_ORDERS)
+            async with self.room.questions:
+                page = await self.client.get("orders/history", limit=HISTORY_ORDERS)
             for seen in page["orders"]:
                 self.actor.trader.step_of(seen["client_order_id"] or "")
 

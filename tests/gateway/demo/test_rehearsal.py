@@ -5,21 +5,19 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from engine.codes import CommandKind, EventKind, Phase, RefForm, SaleState, Side
-from engine.log.record import Record
+from engine.codes import Phase, SaleState, Side
 from engine.log.replay import replay
 from engine.machine import Machine
-from engine.messages.refs import exact_text
 from engine.oracle.books import Books as OracleBooks
 from gateway.config import Config, default_path, load
 from gateway.demo.offers import offers
 from gateway.demo.rehearsal import Rehearsal
+from tests.gateway.demo.ledger import Ledger
 
 
 def short(minutes: int) -> Config:
@@ -71,40 +69,12 @@ def test_every_book_trades_near_its_reference(played: Rehearsal) -> None:
 
 
 def test_no_part_of_a_lot_is_sold_twice(played: Rehearsal) -> None:
-    """Over the log: what each offer sold, over all the times it was moved, is at most the part of the lot."""
+    """What each offer sold, over all the times it was moved, is at most its part of the lot."""
     given = offers(played.config)
-    symbols = played.symbols
-    sold: Counter[tuple[int, str, int]] = Counter()
-    base_of: dict[int, tuple[int, str, int]] = {}
-    machine = Machine(OracleBooks())
-    for record in played.log.read():
-        names = _client_ids(record)
-        for event in machine.apply(record):
-            order, account = int(event["order"]), int(event["account"])
-            if event["kind"] == EventKind.ACCEPTED and account in given:
-                base, symbol = names[int(event["command"])].split("r")[0], symbols[int(event["instrument"])]
-                base_of[order] = (account, symbol, int(base.rsplit("-", 1)[1]))
-            elif event["kind"] == EventKind.FILL:
-                for number in (order, int(event["counter_order"])):
-                    if number in base_of:
-                        sold[base_of[number]] += int(event["qty"])
-    assert machine.state_hash() == played.machine.state_hash(), "the oracle comes to the same state"
-    assert sum(sold.values()) == sum(book.sold for book in played.result.books.values())
-    for (account, symbol, number), bags in sold.items():
-        assert bags <= given[account][symbol][number].bags
-
-
-def _client_ids(record: Record) -> dict[int, str]:
-    """Row -> client id of the record's new orders."""
-    found, at = {}, 0
-    for row, command in enumerate(record.batch.rows):
-        length = int(command["body_length"])
-        if command["kind"] == CommandKind.NEW:
-            text = record.batch.blob[at : at + length].decode()
-            exact = command["ref_form"] == RefForm.TEXT
-            found[row] = exact_text(int(command["ref_hi"]), int(command["ref_lo"])) if exact else text
-        at += length
-    return found
+    ledger = Ledger(played.log.read(), given)
+    assert ledger.machine.state_hash() == played.machine.state_hash(), "the oracle comes to the same state"
+    assert sum(ledger.sold.values()) == sum(book.sold for book in played.result.books.values())
+    assert ledger.oversold(given) == []
 
 
 def test_the_sale_is_bid_for_and_ends(played: Rehearsal) -> None:
