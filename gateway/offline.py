@@ -43,7 +43,8 @@ def refusals(command: str) -> Iterator[None]:
         _refuse(command, str(error))
     except Exception as error:
         notes = " ".join(getattr(error, "__notes__", ()))
-        _refuse(command, f"the engine stopped: {type(error).__name__}: {error} {notes}".rstrip())
+        hint = "a bug; `qhatu skip` can pass over the command"
+        _refuse(command, f"the engine stopped {notes}: {type(error).__name__}: {error} ({hint})")
 
 
 def _refuse(command: str, why: str) -> None:
