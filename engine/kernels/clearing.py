@@ -14,7 +14,7 @@ from engine.codes import Grid, LastStep, Pressure
 from engine.kernels.compiled import kernel, step
 from engine.kernels.price_rule import BPS
 
-_FAR = 2 * 10**18  # beyond every price and every distance
+_FAR = 3 * 10**18  # beyond every price (10**18) and every distance between two (2 * 10**18)
 
 # What the walk keeps of the candidates that are best so far: int64[KEPT], by these names.
 _VOLUME, _SURPLUS, _LOW, _HIGH, _HAS_BUY, _BUY_HIGH, _HAS_SELL, _SELL_LOW, _HAS_EVEN, _NEAR, _DISTANCE = range(11)
