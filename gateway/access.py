@@ -33,5 +33,15 @@ for _kind, _audience in AUDIENCE.items():
 
 def own_rows(events: np.ndarray) -> np.ndarray:
     """EVENT[n] as the account that caused them sees them: a copy with every other field zeroed."""
-    shown = events.view(np.uint64).reshape(-1, _WORDS) & _ACCOUNT_MASK[events["kind"]]
+    shown = words_of(events) & _ACCOUNT_MASK.take(events["kind"], axis=0)
     return shown.reshape(-1).view(EVENT)
+
+
+def chosen(events: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """events[places], as words: NumPy copies a structured row field by field, which takes ten times as long."""
+    return words_of(events).take(places, axis=0).reshape(-1).view(EVENT)
+
+
+def words_of(events: np.ndarray) -> np.ndarray:
+    """u64[n, 8], the same memory."""
+    return events.view(np.uint64).reshape(-1, _WORDS)

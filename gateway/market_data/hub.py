@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.codes import EventKind
 from engine.log.record import Record
 from engine.machine import Machine
 from gateway.market_data.auction import AuctionFeed
@@ -50,11 +51,12 @@ class Hub:
         if not len(events):
             return
         kinds = events["kind"]
-        self.moves.take(kinds)
         self.book.take(events, kinds)
         self.trades.take(events, kinds, record.ts_ns)
-        self.sales.take(events, kinds)
-        self.status.take(events, kinds)
+        if kinds.max() >= EventKind.TIMER:  # more than orders
+            self.moves.take(kinds)
+            self.sales.take(events, kinds)
+            self.status.take(events, kinds)
         self.private.take(record, events)
 
     def tick(self) -> None:

@@ -21,7 +21,7 @@ from engine.codes import EventFlag, RefForm
 from engine.limits import ROW_BYTES, WS_PACKED_ROWS_MAX
 from engine.log.record import Record
 from engine.messages.rows import COMMAND
-from gateway.access import own_rows
+from gateway.access import chosen, own_rows
 from gateway.market_data.frames import framed
 from gateway.problems import Problem
 
@@ -67,14 +67,14 @@ class Ordinals:
         self.sent += n
 
     def answered(self, n: int) -> np.ndarray:
-        """Ordinals of the next `n` rows that were taken, as u4[n]."""
+        """Ordinals of the next `n` rows that were taken, as i8[n]."""
         run = self.runs[0]
         if run[1] > n:
             first = run[0]
             run[0], run[1] = first + n, run[1] - n
-            return np.arange(first, first + n, dtype=np.uint32)
+            return np.arange(first, first + n)
         self.runs.popleft()
-        whole = np.arange(run[0], run[0] + run[1], dtype=np.uint32)
+        whole = np.arange(run[0], run[0] + run[1])
         return whole if run[1] == n else np.concatenate([whole, self.answered(n - run[1])])
 
 
@@ -119,46 +119,57 @@ def parties_of(account: int, connection: int) -> bytes:
 
 
 def answer_rows(readers: Mapping[int, PackedReader], record: Record, events: np.ndarray) -> None:
-    """One frame to each connection that has rows in the record, with the events of those rows alone."""
+    """One frame to each connection that has rows in the record, with the events of those rows alone.
+
+    Rows and events are sorted by connection once; a connection's part is then a slice of bytes.
+    """
     rows = record.batch.rows
     senders = rows["connection"]
     if not len(rows) or not senders.any():
         return
-    by_sender = np.argsort(senders, kind="stable")
+    by_sender = senders.argsort(kind="stable")
     sorted_senders = senders[by_sender]
-    starts = np.flatnonzero(np.r_[True, sorted_senders[1:] != sorted_senders[:-1]]).tolist()
-    ends = [*starts[1:], len(rows)]
-    ordinals = np.zeros(len(rows), np.uint32)
-    groups: list[tuple[int, np.ndarray, np.ndarray]] = []
-    for start, end in zip(starts, ends, strict=True):
-        sender = int(sorted_senders[start])
-        reader = readers.get(sender)
-        if sender and reader is not None:
-            own = by_sender[start:end]
-            ordinals[own] = mine = reader.ordinals.answered(end - start)
-            groups.append((sender, own, mine))
-    if not groups:
+    starts = np.flatnonzero(np.diff(sorted_senders, prepend=np.uint32(0xFFFFFFFF)))
+    numbers, firsts = sorted_senders[starts], starts.tolist()
+    ends = [*firsts[1:], len(rows)]
+    told: list[tuple[PackedReader, int, int, int]] = []  # reader, its place among the senders, rows from and to
+    sorted_ordinals = np.zeros(len(rows), np.uint32)
+    for at, (sender, start, end) in enumerate(zip(numbers.tolist(), firsts, ends, strict=True)):
+        reader = readers.get(sender) if sender else None
+        if reader is not None:
+            sorted_ordinals[start:end] = reader.ordinals.answered(end - start)
+            told.append((reader, at, start, end))
+    if not told:
         return
-    by_timer = (events["flags"] & EventFlag.BY_TIMER) != 0
-    if by_timer.any():
-        events = events[~by_timer]
+    ordinals = np.empty_like(sorted_ordinals)
+    ordinals[by_sender] = sorted_ordinals
+    events = _not_by_timer(events)
     commands = events["command"]
     event_senders = senders[commands]
-    order = np.argsort(event_senders, kind="stable")
-    shown = own_rows(events)[order]
+    order = event_senders.argsort(kind="stable")
+    shown = own_rows(chosen(events, order))
     shown["command"] = ordinals[commands[order]]
-    sorted_events = event_senders[order]
-    edges = np.searchsorted(sorted_events, np.array([group[0] for group in groups], sorted_events.dtype))
-    for (sender, own, mine), start in zip(groups, edges.tolist(), strict=True):
-        end = int(np.searchsorted(sorted_events, sender, side="right"))
-        seqs = (own + record.first_seq).astype("<u8")
-        _send(readers[sender], mine, seqs, shown[start:end])
+    edges = [*event_senders[order].searchsorted(numbers).tolist(), len(events)]
+    seqs, shown_bytes = (by_sender + record.first_seq).astype("<u8").tobytes(), shown.tobytes()
+    for reader, at, start, end in told:
+        _send(
+            reader,
+            int(sorted_ordinals[start]),
+            seqs[8 * start : 8 * end],
+            shown_bytes[ROW_BYTES * edges[at] : ROW_BYTES * edges[at + 1]],
+        )
 
 
-def _send(reader: PackedReader, ordinals: np.ndarray, seqs: np.ndarray, events: np.ndarray) -> None:
+def _not_by_timer(events: np.ndarray) -> np.ndarray:
+    """Without what timers caused: those events come before the first command's own and stand under its sequence."""
+    if not int(events["flags"][0]) & EventFlag.BY_TIMER:
+        return events
+    return chosen(events, np.flatnonzero((events["flags"] & EventFlag.BY_TIMER) == 0))
+
+
+def _send(reader: PackedReader, first: int, seqs: bytes, events: bytes) -> None:
     """Answer some rows; a sweep with very many fills is told in several frames, the first of which has the `seq`."""
-    first = int(ordinals[0])
-    for at in range(0, len(events), EVENTS_PER_FRAME_MAX):
-        part = events[at : at + EVENTS_PER_FRAME_MAX]
-        message = {"op": "rows", "first": first, "seq": seqs.tobytes() if not at else b"", "events": part.tobytes()}
+    for at in range(0, len(events), EVENTS_PER_FRAME_MAX * ROW_BYTES):
+        part = events[at : at + EVENTS_PER_FRAME_MAX * ROW_BYTES]
+        message = {"op": "rows", "first": first, "seq": b"" if at else seqs, "events": part}
         reader.send(framed(_encode(message), text=False))
