@@ -100,7 +100,7 @@ def _by_npm(name: str, version: str) -> bytes:
         raise FetchError("npm is not installed")
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
-            [npm, "pack", f"{name}@{version}", "--ignore-scripts", "--silent"],
+            [npm, "pack", f"{name}@{version}", "--ignore-scripts", "--silent", "--fetch-retries=0"],
             cwd=folder,
             capture_output=True,
             text=True,

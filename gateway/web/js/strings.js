@@ -17,7 +17,8 @@ const en = {
 
   "link.connecting": "Connecting…",
   "link.live": "Live",
-  "link.waiting": "No connection. Trying again in {seconds} s",
+  "link.waiting": "No connection",
+  "link.again": "trying again in {seconds} s",
   "link.refused": "Key refused",
   "link.retry": "Try now",
   "link.stale": "The figures below are those of the last connection.",
@@ -397,7 +398,8 @@ const es = {
 
   "link.connecting": "Conectando…",
   "link.live": "En vivo",
-  "link.waiting": "Sin conexión. Nuevo intento en {seconds} s",
+  "link.waiting": "Sin conexión",
+  "link.again": "nuevo intento en {seconds} s",
   "link.refused": "Clave rechazada",
   "link.retry": "Intentar ahora",
   "link.stale": "Las cifras que se ven son las de la última conexión.",

@@ -206,7 +206,10 @@ export class Venue {
     const { selected } = this.state;
     if (!selected || !this.state.instruments.has(selected)) {
       this.select(this.state.instruments.has(wanted) ? wanted : instruments[0]?.symbol);
-    } else this.readCalls();
+    } else {
+      this.readCalls();
+      this.state.changed("reread");
+    }
   }
 
   async #readSales() {

@@ -41,6 +41,7 @@ export function topBar(state, { onView, onLanguage, onKey, onForget, onRetry }) 
   const tabs = ["market", "sales", "operator"].map(tab);
   const clock = el("span", { class: "num", title: t("clock") });
   const link = el("span", { class: "link", role: "status" });
+  const again = el("span", { class: "again num", aria: { hidden: "true" } }); // counts down: shown, not read aloud
   const retry = el("button", { type: "button", class: "plain", on: { click: onRetry } }, t("link.retry"));
   const language = el("select", { aria: { label: t("language") }, on: { change: () => onLanguage(language.value) } },
     ...Object.entries(LANGUAGES).map(([code, name]) => el("option", { value: code, selected: code === currentLanguage(), lang: code }, name)));
@@ -51,7 +52,7 @@ export function topBar(state, { onView, onLanguage, onKey, onForget, onRetry }) 
     el("div", { class: "brand" }, el("span", { class: "mark", aria: { hidden: "true" } }), el("span", { class: "name" }, "Qhatu"),
       el("span", { class: "tagline" }, t("tagline"))),
     el("nav", { class: "tabs", aria: { label: t("nav") } }, ...tabs),
-    el("div", { class: "status" }, link, retry, clock),
+    el("div", { class: "status" }, link, again, retry, clock),
     el("div", { class: "settings" }, language, who, use, forget),
   ];
 
@@ -71,7 +72,9 @@ export function topBar(state, { onView, onLanguage, onKey, onForget, onRetry }) 
   function tick() {
     const { state: kind, retryAt } = state.link;
     const seconds = Math.max(0, Math.ceil((retryAt - Date.now()) / 1000));
-    setText(link, t(`link.${kind}`, { seconds }));
+    setText(link, t(`link.${kind}`));
+    setText(again, t("link.again", { seconds }));
+    show(again, kind === "waiting");
     link.dataset.state = kind;
     link.title = kind === "waiting" ? t("link.stale") : "";
     show(retry, kind === "waiting");

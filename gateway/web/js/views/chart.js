@@ -6,10 +6,11 @@ import { shown } from "../state.js";
 import { t } from "../strings.js";
 
 const INTERVALS = { "1m": 60, "5m": 300, "1h": 3600 };
+const READ_AGAIN_MS = 60_000; // the history's bars replace those carried on here
 
 export function chartPanel(state, venue) {
   let interval = "1m";
-  const box = el("div", { class: "price-chart", role: "img" });
+  const box = el("div", { class: "price-chart", role: "group" });
   const note = el("p", { class: "empty" });
   const picker = el(
     "select",
@@ -20,19 +21,21 @@ export function chartPanel(state, venue) {
   aside.append(picker);
   const chart = priceChart(box);
   let bars = [];
-  let lastTrade = null;
+  let lastTrade = null; // number of the newest trade in the bars; null until they are loaded
   let loading = null;
 
+  /** Read the bars, once the feed has told the newest trade: what comes after it is carried on from there. */
   async function load() {
     const { instrument } = state;
     show(section, Boolean(instrument));
-    if (!instrument) return;
+    if (!instrument || !state.trades) return;
     const turn = (loading = {});
-    bars = [];
+    const newest = Number(state.trades[0]?.trade_id ?? 0);
     let answer;
     try {
       answer = await venue.candles(instrument.symbol, interval);
     } catch {
+      loading = null; // asked again with the next trade, or in a minute
       return;
     }
     if (turn !== loading || state.selected !== instrument.symbol) return;
@@ -44,8 +47,8 @@ export function chartPanel(state, venue) {
       close: Number(candle.close),
       volume: Number(candle.volume),
     }));
-    lastTrade = Number(state.trades?.[0]?.trade_id ?? 0);
-    if (!bars.length && state.trades?.length) carryOn([...state.trades].reverse());
+    lastTrade = newest;
+    onTrades();
     await paint();
   }
 
@@ -93,7 +96,10 @@ export function chartPanel(state, venue) {
   }
 
   function onTrades() {
-    if (!state.trades || lastTrade === null) return;
+    if (lastTrade === null) {
+      if (!loading) load();
+      return;
+    }
     const fresh = state.trades.filter((trade) => Number(trade.trade_id) > lastTrade).reverse();
     if (!fresh.length) return;
     lastTrade = Number(fresh.at(-1).trade_id);
@@ -104,16 +110,20 @@ export function chartPanel(state, venue) {
   }
 
   load();
+  const timer = setInterval(() => document.hidden || load(), READ_AGAIN_MS);
   const stops = [
     state.listen(["selected"], () => {
-      lastTrade = null;
+      bars = [];
+      lastTrade = loading = null;
       load();
     }),
     state.listen(["trades"], onTrades),
+    state.listen(["reread"], load),
   ];
   return {
     node: section,
     stop() {
+      clearInterval(timer);
       loading = null;
       for (const stop of stops) stop();
       chart.remove();
