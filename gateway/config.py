@@ -39,7 +39,7 @@ from engine.messages.bodies import (
 from gateway.calendars import Calendar, CalendarError
 from gateway.calendars import check as check_calendar
 from gateway.data.tables import monthly_price, quinoa_price
-from gateway.demo.catalogue import coffee_instruments
+from gateway.demo.catalogue import COUNTRY_CODES, coffee_instruments, sale_lots
 from gateway.demo.parties import registers
 from gateway.demo.rules import CoffeeRule, Decimal, Month, Season, SignedDecimal
 from gateway.tokens import TOKEN, token_hash
@@ -216,7 +216,7 @@ def _read(file: Path) -> dict[str, Any]:
         raise ConfigError(file, "", error.strerror or str(error)) from None
     except UnicodeDecodeError:
         raise ConfigError(file, "", "not UTF-8 text") from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits is a plain ValueError
         raise ConfigError(file, "", f"not TOML: {error}") from None
 
 
@@ -229,6 +229,7 @@ def load(path: Path | str, base: Config | None = None) -> Config:
     tables = _convert(_read(file), Tables, file, "")
     season = None if tables.season is None else _convert(tables.season, Season, file, "season")
     coffee = None if tables.coffee is None else _convert(tables.coffee, CoffeeRule, file, "coffee")
+    _check_season(season, coffee, file)
     listed = list(enumerate(tables.instruments))
     raw = [(f"instruments[{n}]", table) for n, table in listed]
     if coffee is not None:
@@ -252,6 +253,42 @@ def load(path: Path | str, base: Config | None = None) -> Config:
     server = _convert(tables.server, Server, file, "server")
     market = Market(tables.venue, tuple(opened), tuple(keys), tuple(instruments), calendars)
     return Config(market, server, season, coffee)
+
+
+def _check_season(season: Season | None, coffee: CoffeeRule | None, file: Path) -> None:
+    """What the demo's tables must say so that instruments, parties and sales can be made from them."""
+    if coffee is not None:
+        if _decimal(coffee.tick_size, file, "coffee.tick_size") <= 0:
+            raise ConfigError(file, "coffee.tick_size", "must be more than zero")
+        labels = [grade.label for grade in coffee.grades]
+        if not labels or len(set(labels)) != len(labels):
+            raise ConfigError(file, "coffee.grades", "needs grades, each label once")
+    if season is None:
+        return
+    for index, harvest in enumerate(season.harvests):
+        if harvest.origin not in COUNTRY_CODES:
+            raise ConfigError(file, f"season.harvests[{index}].origin", f"{harvest.origin} is no country known here")
+    rule, key = season.sale, "season.sale"
+    if rule.price_unit not in QUOTATION_PER_KG:
+        raise ConfigError(file, f"{key}.price_unit", f"must be one of {', '.join(sorted(QUOTATION_PER_KG))}")
+    if rule.currency != CURRENCY_OF[rule.price_unit]:
+        raise ConfigError(file, f"{key}.currency", f"{rule.price_unit} is {CURRENCY_OF[rule.price_unit]}")
+    tick = _decimal(rule.tick_size, file, f"{key}.tick_size")
+    if tick <= 0:
+        raise ConfigError(file, f"{key}.tick_size", "must be more than zero")
+    for name in ("opening", "increment"):
+        if _ticks(getattr(rule, name), tick, file, f"{key}.{name}") < 1:
+            raise ConfigError(file, f"{key}.{name}", "must be at least one tick")
+    if len(sale_lots(rule)) < rule.lots * rule.sales:
+        raise ConfigError(file, f"{key}.sales", f"only {len(sale_lots(rule))} lots are of that size")
+
+
+def _decimal(text: str, file: Path, key: str) -> Fraction:
+    """An exact decimal. Raises ConfigError."""
+    try:
+        return parse_decimal(text)
+    except UnitError as error:
+        raise ConfigError(file, key, str(error)) from None
 
 
 def _key(raw: dict[str, Any], file: Path, key: str) -> AddKey:
@@ -297,7 +334,8 @@ def _listing(raw: dict[str, Any], file: Path, key: str) -> Listing:
         raise ConfigError(file, f"{key}.price_unit", f"must be one of {', '.join(sorted(QUOTATION_PER_KG))}")
     if table.currency != CURRENCY_OF[table.price_unit]:
         raise ConfigError(file, f"{key}.currency", f"{table.price_unit} is {CURRENCY_OF[table.price_unit]}")
-    tick, lot_kg = parse_decimal(table.tick_size), parse_decimal(table.lot_kg)
+    tick = _decimal(table.tick_size, file, f"{key}.tick_size")
+    lot_kg = _decimal(table.lot_kg, file, f"{key}.lot_kg")
     if tick <= 0:
         raise ConfigError(file, f"{key}.tick_size", "must be more than zero")
     if not KG_PER["g"] <= lot_kg <= 100 * KG_PER["t"]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import subprocess
 import sys
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from engine.codes import CommandKind, Phase
 from engine.domain.units import value_minor
@@ -169,6 +173,42 @@ def test_commands_refuse_it_with_exit_code_1(tmp_path: Path, command: str) -> No
     assert (done.returncode, done.stdout) == (1, "")
     assert f"{file}: instruments[0].tick_size" in done.stderr
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ('tick_size = "0.05"      #', 'tick_size = "0.00"      #', "coffee.tick_size"),
+        ('month = "2026-05"\nseries', 'month = "1789-07"\nseries', "coffee"),
+        ('{ label = "80", score', '{ label = "85", score', "coffee.grades"),
+        ('opening = "4.00"', 'opening = "4.01"', "season.sale.opening"),
+        ('increment = "0.10"', 'increment = "0.00"', "season.sale.increment"),
+        ('price_unit = "USD/lb"', 'price_unit = "EUR/lb"', "season.sale.price_unit"),
+        ("sales = 4", "sales = 50", "season.sale.sales"),
+        ('symbol = "COCOA-T"\noffers', 'symbol = "CACAO-T"\noffers', "season.harvests[0].symbol"),
+        ('lots_per_offer = 12\norigin = "Peru"', 'lots_per_offer = 12\norigin = "Utopia"', "season.harvests[0].origin"),
+        ("importers = 10", "importers = 1000", "season.importers"),
+    ],
+)
+def test_a_bad_season_is_refused_by_its_key(tmp_path: Path, old: str, new: str, key: str) -> None:
+    shutil.copytree(default_path("demo").parent, tmp_path / "configs")
+    file = tmp_path / "configs" / "demo.toml"
+    text = file.read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    file.write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(ConfigError) as refused:
+        load(file)
+    assert refused.value.key == key, refused.value
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, len(GOOD)), st.integers(0, 40), st.text(max_size=30) | st.sampled_from(["9" * 5000, "[" * 2000]))
+def test_whatever_is_written_there_is_a_configuration_or_a_refusal(
+    tmp_path: Path, at: int, cut: int, text: str
+) -> None:
+    (tmp_path / "random.toml").write_bytes((GOOD[:at] + text + GOOD[at + cut :]).encode("utf-8", "surrogatepass"))
+    with contextlib.suppress(ConfigError):
+        load(tmp_path / "random.toml")
 
 
 def test_the_digest_is_of_the_meaning(tmp_path: Path) -> None:
