@@ -188,6 +188,7 @@ class Result(msgspec.Struct):
     orders: int
     seconds: float
     refused: int
+    answered: int  # orders answered in all, warm-up and drain included
     latencies_ns: list[int] = []
 
     @property
@@ -229,7 +230,8 @@ async def saturate(
     await asyncio.sleep(run_ns / 1e9)
     last, end = sum(c.answered for c in connections), perf_counter_ns()
     await _drain(connections)
-    return Result(last - first, (end - start) / 1e9, sum(c.refused for c in connections))
+    refused, answered = sum(c.refused for c in connections), sum(c.answered for c in connections)
+    return Result(last - first, (end - start) / 1e9, refused, answered)
 
 
 async def open_loop(
@@ -263,7 +265,8 @@ async def open_loop(
         await asyncio.sleep(0.0005)
     await _drain(connections)
     warm = len(latencies) // 5
-    return Result(total, (perf_counter_ns() - begin) / 1e9, sum(c.refused for c in connections), latencies[warm:])
+    seconds_taken, refused = (perf_counter_ns() - begin) / 1e9, sum(c.refused for c in connections)
+    return Result(total, seconds_taken, refused, total, latencies[warm:])
 
 
 def _messages(rows: np.ndarray, per_message: int) -> bytes:

@@ -63,8 +63,8 @@ def config_text() -> str:
 
 
 @contextlib.contextmanager
-def venue(core: int | None) -> Iterator[int]:
-    """A real `qhatu serve` on a free port and an empty data directory; yields the port."""
+def venue(core: int | None) -> Iterator[tuple[int, int]]:
+    """A real `qhatu serve` on a free port and an empty data directory; yields its port and process id."""
     with tempfile.TemporaryDirectory(prefix="qhatu-bench-") as folder:
         config = Path(folder) / "bench.toml"
         config.write_text(config_text(), encoding="utf-8")
@@ -82,7 +82,7 @@ def venue(core: int | None) -> Iterator[int]:
             if core is not None:  # every thread of serve; the follower, a process of its own, goes where there is room
                 for task in os.listdir(f"/proc/{process.pid}/task"):
                     os.sched_setaffinity(int(task), {core})
-            yield int(found[1])
+            yield int(found[1]), process.pid
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(timeout=30)
@@ -100,6 +100,12 @@ def echo_server(core: int | None) -> Iterator[int]:
     finally:
         process.terminate()
         process.wait(timeout=10)
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time that a process has used, all threads, user and system."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(") ", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def bare_sync(seconds: float) -> tuple[float, float, float]:
@@ -192,21 +198,30 @@ def main(argv: list[str]) -> None:
                 messages_per_s=echo[per_message],
             )
     tokens, books = [TOKEN.format(k) for k in range(CONNECTIONS)], list(range(1, INSTRUMENTS + 1))
-    with venue(server_core) as port:
+    with venue(server_core) as (port, pid):
         for per_message, window in shapes:
+            cpu, orders = cpu_seconds(pid), 0
+
+            def count(result: load.Result) -> float:
+                nonlocal orders
+                orders += result.answered
+                return result.orders_per_s
+
             result = median(
                 lambda p=per_message, w=window: load.saturate(
                     "127.0.0.1", port, tokens, books, per_message=p, window=w, seconds=options.seconds
                 ),
-                key=lambda r: r.orders_per_s,
+                key=count,
             )
+            cpu_us = (cpu_seconds(pid) - cpu) / orders * 1e6
             ratio = result.orders_per_s / per_message / echo[per_message]
             say(
                 f"durable_{per_message}",
                 f"{result.orders_per_s:10,.0f} orders/s   {per_message} a message   {ratio:.2f}x echo"
-                f"   {result.refused} refused busy",
+                f"   {cpu_us:.2f} us of processor an order   {result.refused} refused busy",
                 orders_per_s=result.orders_per_s,
                 of_echo=ratio,
+                cpu_us=cpu_us,
                 refused=result.refused,
             )
         for rate in (5_000, 20_000):
