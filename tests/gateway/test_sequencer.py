@@ -320,6 +320,20 @@ def test_raw_rows_of_one_call_stay_together_and_in_order():
     assert all(sum(1 for record in records if set(call) & record) == 1 for call in calls)
 
 
+def test_raw_rows_after_a_take_go_into_the_next_record():
+    inbox = Inbox()
+    for number in range(5):
+        inbox.add_rows(orders(number).rows.tobytes())
+        assert inbox.take().batch.rows["qty"].tolist() == [number] and inbox.waiting == 0
+    for number in range(3 * RECORD_COMMANDS_MAX):
+        inbox.add_rows(orders(number).rows.tobytes())
+    found = inbox.take().batch.rows["qty"].tolist()
+    inbox.add_rows(orders(-1).rows.tobytes())
+    while inbox.waiting:
+        found += inbox.take().batch.rows["qty"].tolist()
+    assert found == [*range(3 * RECORD_COMMANDS_MAX), -1]
+
+
 @pytest.mark.parametrize("raw", [b"", b"x" * 63, b"x" * 65, bytes(64 * (RECORD_COMMANDS_MAX + 1))])
 def test_bytes_that_are_no_whole_rows_are_refused(raw):
     inbox = Inbox()

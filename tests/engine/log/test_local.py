@@ -13,6 +13,7 @@ import pytest
 
 from engine.limits import RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES
 from engine.log.files import Locked, RealFiles
+from engine.log.follow import LogReader
 from engine.log.interface import LogCorrupt, LogFailed
 from engine.log.local import LocalLog
 from engine.log.record import padded
@@ -357,3 +358,21 @@ def test_segments_of_another_length_are_finished_as_they_are(tmp_path):
     assert sizes[0] == SEGMENT and set(sizes[1:]) == {2 * SEGMENT}
     log = open_log(tmp_path)
     assert [record.raw for record in log.read()] == [record.raw for record in records] and not log.notes
+
+
+def test_a_segment_of_another_log_does_not_follow(tmp_path):
+    """Same place, same sizes, other commands: every record in it is whole, and none belongs here."""
+    for name, seed in (("one", 1), ("two", 2)):
+        log = open_log(tmp_path / name)
+        chain = Chain(log.claim())
+        for _ in range(40):
+            log.write(chain.record(batch_of(100, seed=seed)))
+        log.close()
+    second = sorted((tmp_path / "one").glob("*.seg"))[1]
+    second.write_bytes((tmp_path / "two" / second.name).read_bytes())
+    with pytest.raises(LogCorrupt, match="does not follow"):
+        open_log(tmp_path / "one")
+    reader = LogReader(RealFiles(), tmp_path / "one")
+    with pytest.raises(LogCorrupt):
+        while reader.poll():
+            pass
