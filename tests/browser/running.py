@@ -96,10 +96,10 @@ class Refused(Exception):
 class Venue:
     """A venue in a process of its own, and its REST interface as another participant would use it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, config: str = CONFIG) -> None:
         self.folder = folder
         self.config = folder / "venue.toml"
-        self.config.write_text(CONFIG, "utf-8")
+        self.config.write_text(config, "utf-8")
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]

@@ -8,7 +8,8 @@ from fractions import Fraction
 import pytest
 
 from engine.domain.units import QUOTATION_PER_KG, value_factor, value_minor
-from tests.browser.running import BOOK, CALL, COOP, IMPORTER, OPERATOR, RIVAL
+from tests.browser.conftest import Visit
+from tests.browser.running import BOOK, CALL, COOP, IMPORTER, OPERATOR, RIVAL, Venue
 
 
 def usd(price: str, bags: int) -> str:
@@ -55,7 +56,7 @@ def test_first_view_stays_within_its_budget(visit):
     sizes: dict[str, int] = {}
     window.page.on("response", lambda answer: sizes.update({answer.url: int(answer.headers.get("content-length", 0))}))
     page = window.open(f"#/market/{CALL}")
-    page.wait_for_selector("h1")
+    page.wait_for_selector(".heading h1")
     before_charts = sum(size for url, size in sizes.items() if "/vendor/" not in url and "/v1/" not in url)
     assert 10_000 < before_charts < 100_000
     assert len([url for url in sizes if "/static/" in url]) >= 15
@@ -364,6 +365,22 @@ def test_an_order_by_keyboard_alone(visit, venue):
     page.keyboard.type("2")
     page.keyboard.press("Enter")
     page.wait_for_selector("#ticket .outcome:has-text('Traded in full: 2 bags at 336.00')")
+
+
+def test_an_empty_venue_says_what_is_awaited(browser, tmp_path):
+    bare = Venue(tmp_path, config='venue = "bare"\n')
+    bare.start()
+    try:
+        window = Visit(browser, bare)
+        page = window.open()
+        page.wait_for_selector(".welcome h1:has-text('still empty')")
+        assert not page.is_visible("#book") and not page.is_visible("#ticket")
+        page.click("[data-view=sales]")
+        page.wait_for_selector(".sale-room .empty:has-text('No sale is open')")
+        assert window.complaints == []
+        window.context.close()
+    finally:
+        bare.stop()
 
 
 def test_the_page_comes_back_after_the_venue_does(visit, venue):

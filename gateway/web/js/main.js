@@ -8,7 +8,7 @@ import { auctionPanel } from "./views/auction.js";
 import { askForKey, topBar } from "./views/bar.js";
 import { bookPanel } from "./views/book.js";
 import { chartPanel } from "./views/chart.js";
-import { heading } from "./views/heading.js";
+import { heading, welcome } from "./views/heading.js";
 import { instrumentList } from "./views/instruments.js";
 import { operatorPanel } from "./views/operator.js";
 import { fillsPanel, ordersPanel } from "./views/own.js";
@@ -42,6 +42,7 @@ function market() {
   let ticket = null;
   const parts = {
     list: instrumentList(state, venue),
+    welcome: welcome(state),
     heading: heading(state),
     chart: chartPanel(state, venue),
     book: bookPanel(state, (price) => ticket.usePrice(price)),
@@ -56,7 +57,7 @@ function market() {
     "div",
     { class: "market" },
     column("left", "list"),
-    column("middle", "heading", "auction", "book", "chart"),
+    column("middle", "welcome", "heading", "auction", "book", "chart"),
     column("right", "ticket", "orders", "fills", "trades"),
   );
   return { node, stop: () => Object.values(parts).forEach((part) => part.stop()) };

@@ -42,7 +42,9 @@ const en = {
   "cancel": "Cancel",
 
   "instruments": "Instruments",
-  "instruments.empty": "No instrument is listed yet. They appear here as soon as the venue lists one.",
+  "instruments.empty": "None is listed yet.",
+  "welcome": "This market is open, and still empty",
+  "welcome.text": "Its operator lists instruments and opens sales. Both appear here by themselves, without reloading the page.",
   "instruments.symbol": "Instrument",
   "instruments.phase": "Phase",
   "price.last": "last trade",
@@ -423,7 +425,9 @@ const es = {
   "cancel": "Cancelar",
 
   "instruments": "Productos",
-  "instruments.empty": "Aún no hay productos inscritos. Aparecen aquí en cuanto el mercado inscriba uno.",
+  "instruments.empty": "Aún no hay ninguno inscrito.",
+  "welcome": "Este mercado está abierto y todavía vacío",
+  "welcome.text": "Su operador inscribe los productos y abre las subastas. Unos y otras aparecen aquí por sí solos, sin volver a cargar la página.",
   "instruments.symbol": "Producto",
   "instruments.phase": "Fase",
   "price.last": "último",

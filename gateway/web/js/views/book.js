@@ -17,7 +17,8 @@ export function bookPanel(state, onPrice) {
 
   function draw() {
     const { book, instrument } = state;
-    show(waiting, !book && Boolean(instrument));
+    show(section, Boolean(instrument));
+    show(waiting, !book);
     const any = Boolean(book && (book.bids.length || book.asks.length));
     show(empty, Boolean(book) && !any);
     show(sides, any);

@@ -13,6 +13,14 @@ export function nextMove(state, instrument) {
   return next.uncross ? t("move.uncross", { time }) : t("move.phase", { phase: t(`phase.${next.phase}`), time });
 }
 
+/** What stands in place of a market that has no instruments yet. */
+export function welcome(state) {
+  const node = el("section", { class: "panel welcome" }, el("h1", {}, t("welcome")), el("p", { class: "empty" }, t("welcome.text")));
+  const draw = () => show(node, state.listed && state.instruments.size === 0);
+  draw();
+  return { node, stop: state.listen(["instruments"], draw) };
+}
+
 /** Signed difference in percent with two decimals, for display: ("335.25", "330.00") -> "+1.59 %". */
 export function against(price, reference) {
   if (price == null || reference == null || parse(reference) === 0n) return "";

@@ -4,7 +4,7 @@ import { el, keyed, flash, setText } from "../dom.js";
 import { CALL_PHASES, shown } from "../state.js";
 import { t } from "../strings.js";
 
-const WIDE = matchMedia("(min-width: 900px)");
+const WIDE = matchMedia("(min-width: 1181px)");
 
 /** What to show as an instrument's price now, and what kind of price that is. */
 export function priceNow(instrument) {
