@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +17,7 @@ if TYPE_CHECKING:
     from gateway.config import Config
     from gateway.demo.rehearsal import Result
 
+RESTART_SECONDS = 2.0
 COLUMNS_MIN = 136  # a narrower terminal wraps lines rather than cut figures
 
 
@@ -51,10 +56,6 @@ def demo(
 
 def live(config: Config, path: Path, seed: int, data: Path | None, host: str | None, port: int | None) -> int:
     """Serve, with a process of clients beside it; returns the exit code."""
-    import os
-    import subprocess
-    import sys
-
     import uvloop
 
     from engine.log.files import Locked
@@ -71,12 +72,11 @@ def live(config: Config, path: Path, seed: int, data: Path | None, host: str | N
         data=data or Path(config.server.data), host=host or config.server.host,
         port=config.server.port if port is None else port,
     )  # fmt: skip
-    clients: list[subprocess.Popen[bytes]] = []
+    clients = Supervisor()
 
     def announce(url: str) -> None:
         command = [sys.executable, "-m", "gateway.demo.agents", "--url", url, "--seed", str(seed)]
-        command += ["--parent-pid", str(os.getpid()), "--config", str(path)]
-        clients.append(subprocess.Popen(command, stdin=subprocess.DEVNULL))
+        clients.start([*command, "--parent-pid", str(os.getpid()), "--config", str(path)])
         print(welcome(config, url, seed, settings.data), flush=True)
 
     typer.echo("qhatu: starting the demo season", err=True)
@@ -86,12 +86,37 @@ def live(config: Config, path: Path, seed: int, data: Path | None, host: str | N
         typer.echo(f"qhatu: {error}", err=True)
         return 1
     finally:
-        for client in clients:
-            client.terminate()
-            try:
-                client.wait(5)
-            except subprocess.TimeoutExpired:
-                client.kill()
+        clients.stop()
+
+
+class Supervisor:
+    """The process of clients: started again after a pause when it ends before its time."""
+
+    def __init__(self) -> None:
+        self.stopping = threading.Event()
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, command: list[str]) -> None:
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        threading.Thread(target=self._watch, args=(command,), daemon=True).start()
+
+    def _watch(self, command: list[str]) -> None:
+        assert self.process is not None
+        code = self.process.wait()
+        if not self.stopping.wait(RESTART_SECONDS):
+            print(f"qhatu: the clients ended with code {code}; starting them again", file=sys.stderr, flush=True)
+            self.start(command)
+
+    def stop(self) -> None:
+        """End the process, by force after five seconds."""
+        self.stopping.set()
+        if self.process is None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
 
 
 def welcome(config: Config, url: str, seed: int, data: Path) -> str:

@@ -105,6 +105,12 @@ def test_a_season_killed_in_the_middle_goes_on(started: Callable[[], Demo], tmp_
 
     children = demo.children()
     assert len(children) == 2, "the follower and the clients"
+    clients = next(pid for pid in children if "demo.agents" in Path(f"/proc/{pid}/cmdline").read_text())
+    os.kill(clients, signal.SIGKILL)
+    wait_for(lambda: len(demo.children()) == 2 and clients not in demo.children(), 10)
+    wait_for(lambda: "starting them again" in demo.said.read_text(), 5)
+    children = demo.children()
+    time.sleep(5)  # the new clients find what the old ones left, and go on
     os.kill(demo.process.pid, signal.SIGKILL)
     demo.process.wait()
     wait_for(lambda: not any(alive(pid) for pid in children), 5)
