@@ -77,7 +77,7 @@ export class Venue {
     this.feed.start(null);
   }
 
-  /** Median-free and simple: of a few round trips the shortest tells the clock best. */
+  /** Set the offset to venue time by the shortest of a few round trips. */
   async setClock() {
     let best = Infinity;
     for (let i = 0; i < CLOCK_SAMPLES; i += 1) {
