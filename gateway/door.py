@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections import Counter
 from typing import Any
 
@@ -18,6 +19,7 @@ from gateway.settings import Settings
 
 SAMPLED_PER_SECOND = 5
 KEEP_ALIVE_SECONDS = 60.0
+SEND_BUFFER_BYTES = 256 * 1024  # of the kernel, a connection: what a reader who does not read can hold there
 log = logging.getLogger("qhatu.http")
 
 
@@ -75,6 +77,9 @@ class Visitor(web.RequestHandler):
             transport.close()
             return
         self._address = address
+        sock = transport.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         super().connection_made(transport)
         self._await_headers()
 

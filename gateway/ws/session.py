@@ -33,7 +33,7 @@ from gateway.ws.packed import Ordinals, owned_rows, parties_of, rows_of_frame
 
 CLOSE_AUTH_REQUIRED, CLOSE_FORBIDDEN, CLOSE_SLOW = 4001, 4003, 4008
 CLOSE_TOO_BIG, CLOSE_RESTART = 1009, 1012
-CLOSE_SECONDS = 2.0  # for a closing frame to leave, then the socket is dropped
+CLOSE_SECONDS = 1.0  # for a closing frame to be answered, then the socket is dropped
 KEY_CHECK_SECONDS = 1.0  # how long a revoked key may still be used on a standing connection
 
 
@@ -60,19 +60,16 @@ class Session:
     # Reading
 
     async def run(self) -> None:
-        """Take messages until either side closes."""
+        """Take messages until either side closes. After our own close frame we only wait for the other's."""
         receive = self.socket.receive
         try:
-            while not self.closing:
+            while True:
                 message = await receive()
                 kind = message.type
                 if kind is WSMsgType.BINARY:
                     data = message.data
                     if self._parties and self.form is PACK and (rows := rows_of_frame(data)) is not None:
-                        try:
-                            self._rows(rows)
-                        except Problem as problem:
-                            self.refuse(problem)
+                        self._take_rows(rows)
                     else:
                         self.take(data, text=False)
                 elif kind is WSMsgType.TEXT:
@@ -87,6 +84,8 @@ class Session:
 
     def take(self, data: Any, *, text: bool) -> None:
         """One whole message. A bad one gets an error frame; nothing raises out of here."""
+        if self.closing:
+            return
         try:
             if self.caller is None and len(data) > WS_PUBLIC_FRAME_BYTES_MAX:
                 self.close(CLOSE_TOO_BIG, "too_large")
@@ -166,9 +165,14 @@ class Session:
         self.front.behind.discard(self)
         for channel in self.subscriptions.values():
             channel.end(self)
-        if not self.transport.is_closing():
+        self.loop.call_later(CLOSE_SECONDS, self._hang_up)
+
+    def _hang_up(self) -> None:
+        """The other side has had its time to answer; what it has not read by now it never will."""
+        if self._backlog():
+            self.transport.abort()
+        elif not self.transport.is_closing():
             self.transport.close()
-            self.loop.call_later(CLOSE_SECONDS, self.transport.abort)
 
     def _write(self, frame: bytes) -> None:
         try:
@@ -365,6 +369,15 @@ class Session:
 
     def _rows_message(self, message: messages.Rows) -> None:
         self._rows(message.rows)
+
+    def _take_rows(self, raw: bytes) -> None:
+        """As `take`, for a frame that is known to hold rows."""
+        if self.closing:
+            return
+        try:
+            self._rows(raw)
+        except Problem as problem:
+            self.refuse(problem)
 
     def _rows(self, raw: bytes) -> None:
         count, ordinals, front = len(raw) // ROW_BYTES, self.ordinals, self.front
