@@ -237,7 +237,7 @@ def load(path: Path | str, base: Config | None = None) -> Config:
             made = coffee_instruments(coffee, season.sale if season else None)
         except KeyError as error:
             raise ConfigError(file, "coffee", f"gateway/data has no {error.args[0]}") from None
-        raw += [(f"coffee.{table['symbol']}", table) for table in made]
+        raw = [(f"coffee.{table['symbol']}", table) for table in made] + raw  # the page opens on the first
     accounts = [_convert(t, AccountTable, file, f"accounts[{n}]") for n, t in enumerate(tables.accounts)]
     opened = [OpenAccount(a.account, a.label, a.kind) for a in accounts]
     keys = [_key(t, file, f"keys[{n}]") for n, t in enumerate(tables.keys)]

@@ -71,8 +71,13 @@ def schedule(turn: Turn, body: bodies.Schedule) -> Reason:
 
 
 def move_due(turn: Turn, timer: Timer) -> None:
-    """A calendar's move. One that is not legal any more says so and changes nothing."""
+    """A calendar's move. One that is not legal any more says so and changes nothing.
+
+    A halt is an operator's, and holds until an operator ends it: no calendar moves a halted book.
+    """
     reason = _move_refused(turn, timer.subject, timer.phase)
+    if reason == Reason.NONE and turn.hot.phase(timer.subject) == Phase.HALTED:
+        reason = Reason.PHASE_MOVE_ILLEGAL
     if reason == Reason.NONE:
         _move(turn, timer.subject, timer.phase)
     else:

@@ -413,6 +413,17 @@ def test_a_schedule_is_taken_whole_or_not_at_all(hot, moves, reason):
     assert recorder.machine.venue.moves_of(1) == []
 
 
+def test_no_calendar_ends_a_halt(hot):
+    recorder = venue_on(hot)
+    recorder.do(schedule(recorder, (5, Phase.CALL, False)))
+    recorder.do(bodies.SetPhase(1, Phase.HALTED))
+    events = recorder.do(bodies.Time(), after_s=6)
+    assert events["reason"][events["kind"] == EventKind.REJECTED].tolist() == [Reason.PHASE_MOVE_ILLEGAL]
+    assert recorder.machine.hot.phase(1) == Phase.HALTED
+    recorder.do(bodies.SetPhase(1, Phase.CALL))
+    assert recorder.machine.hot.phase(1) == Phase.CALL, "an operator ends it"
+
+
 def test_a_newer_calendar_replaces_the_moves_of_older_ones(hot):
     recorder = venue_on(hot)
     recorder.do(schedule(recorder, (5, Phase.CALL, False)), schedule(recorder, (6, Phase.CALL, False), instrument=2))
