@@ -15,13 +15,14 @@ import numpy as np
 
 from engine.codes import COLD_FIRST, EventKind, Phase, Reason
 from engine.limits import PRICE_TICKS_MAX, QTY_LOTS_MAX
-from engine.messages.rows import COMMAND, EXTENSION, ROW_VERSION
+from engine.messages.rows import COMMAND, EVENT, EXTENSION, ROW_VERSION
 from engine.state.audit import audit
 from engine.state.books import Books
 from engine.state.hot import Space
 
 BLOCK_ROWS = 4_000
 AUDITS = 40
+ACCEPTED_KEPT = 3_000  # orders that later cancels and replaces may name
 KINDS = np.array([EventKind.ACCEPTED, EventKind.REJECTED, EventKind.DUPLICATE, EventKind.FILL, EventKind.CANCELLED,
                   EventKind.REPLACED])  # fmt: skip
 REASONS = np.array([int(reason) for reason in Reason])
@@ -40,16 +41,16 @@ def venue(space: Space = SPACE) -> Books:
     return books
 
 
-def noise(random: np.random.Generator, count: int) -> np.ndarray:
+def noise(random: np.random.Generator, count: int, accepted: np.ndarray) -> np.ndarray:
     """Random bytes; cold kinds, which a kernel hands back, become hot ones."""
     rows = random.integers(0, 256, (count, COMMAND.itemsize), np.uint8).view(COMMAND).reshape(count)
     rows["kind"] %= COLD_FIRST
     return rows
 
 
-def plausible_noise(random: np.random.Generator, count: int) -> np.ndarray:
+def plausible_noise(random: np.random.Generator, count: int, accepted: np.ndarray) -> np.ndarray:
     """Noise whose kind, version, account and instrument are mostly right."""
-    rows = noise(random, count)
+    rows = noise(random, count, accepted)
     rows["kind"] = random.integers(1, 5, count)
     rows["version"] = ROW_VERSION
     rows["account"], rows["instrument"] = random.integers(0, 5, count), random.choice([1, 2, 300, 9], count)
@@ -59,10 +60,10 @@ def plausible_noise(random: np.random.Generator, count: int) -> np.ndarray:
     return rows
 
 
-def nearly_right(random: np.random.Generator, count: int) -> np.ndarray:
-    """Orders that trade, cancels and replaces of likely ids; one row in eight has a byte changed."""
+def nearly_right(random: np.random.Generator, count: int, accepted: np.ndarray) -> np.ndarray:
+    """Orders that trade, cancels and replaces of orders once accepted; one row in eight has a byte changed."""
     rows = np.zeros(count, COMMAND)
-    rows["kind"] = random.choice([1, 1, 1, 2, 3], count)
+    rows["kind"] = random.choice([1, 1, 2, 2, 3], count)
     rows["version"] = ROW_VERSION
     rows["side"], rows["type"] = random.integers(0, 2, count), random.random(count) < 0.1
     rows["tif"] = random.choice([0, 0, 0, 1, 2], count)
@@ -71,9 +72,10 @@ def nearly_right(random: np.random.Generator, count: int) -> np.ndarray:
     far = random.random(count) < 0.02
     rows["price"][far & (rows["type"] == 0)] = random.integers(-(10**9), 10**9)
     rows["qty"] = random.integers(1, 100, count)
-    rows["order"] = np.where(
-        rows["kind"] == 1, 0, random.integers(1, 40, count) << 32 | random.integers(0, 4096, count)
-    )
+    if len(accepted):
+        target, names = accepted[random.integers(0, len(accepted), count)], rows["kind"] != 1
+        for name in ("order", "account", "instrument", "side"):
+            rows[name][names] = target[name][names]
     raw = rows.view(np.uint8).reshape(count, COMMAND.itemsize)
     hit = np.flatnonzero(random.random(count) < 0.125)
     raw[hit, random.integers(0, COMMAND.itemsize, len(hit))] = random.integers(0, 256, len(hit))
@@ -102,16 +104,18 @@ def fuzz(count: int, seed: int = 1) -> dict[str, object]:
     random = np.random.default_rng(seed)
     books, extensions = venue(), np.zeros(0, EXTENSION)
     totals, rejected, digest, done = np.zeros(256, np.int64), 0, blake2b(digest_size=8), 0
+    accepted = np.zeros(0, EVENT)
     start = perf_counter()
     blocks = -(-count // BLOCK_ROWS)
     for block in range(blocks):
         mix = MIXES[block % len(MIXES)]
-        rows = mix(random, min(BLOCK_ROWS, count - done))
+        rows = mix(random, min(BLOCK_ROWS, count - done), accepted)
         stop, events = books.run(rows, extensions, None, 0, first_seq=1 + done, ts_ns=done)
         assert stop == len(rows)
         check_events(rows, events)
         if mix is noise:
             assert (events["kind"] == EventKind.REJECTED).all(), "noise is refused"
+        accepted = np.concatenate([accepted, events[events["kind"] == EventKind.ACCEPTED]])[-ACCEPTED_KEPT:]
         totals += np.bincount(events["kind"], minlength=256)
         rejected += int((events["kind"] == EventKind.REJECTED).sum())
         digest.update(events.tobytes())
