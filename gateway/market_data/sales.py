@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from engine.codes import EventKind
+from engine.codes import EventKind, SaleState
 from engine.machine import Machine
 from engine.markets.sale_views import LotView, SaleView, account_view, public_view
 from engine.state.sales import Sale
+from engine.state.venue import Venue
 from gateway.forms import Form
 from gateway.market_data.channel import Channel, Later, Name, View
 
@@ -24,6 +25,7 @@ _SALE_KINDS[
         EventKind.SALE_FINISHED,
     ]
 ] = True
+FINISHED_SHOWN = 10  # finished sales beside the running ones; older ones are history
 _OWN = ("you_lead", "your_maximum", "you_sell", "you_won")
 
 
@@ -70,6 +72,13 @@ def lot_view(lot: LotView, *, own: bool) -> dict[str, Any]:
     return view
 
 
+def shown_sales(venue: Venue) -> list[Sale]:
+    """Running sales and the newest finished ones, by number."""
+    running = [number for number, sale in venue.sales.items() if sale.state != SaleState.FINISHED]
+    finished = [number for number, sale in venue.sales.items() if sale.state == SaleState.FINISHED]
+    return [venue.sales[number] for number in sorted(running + sorted(finished)[-FINISHED_SHOWN:])]
+
+
 class SalesFeed:
     """`take` after each record, `tick` now and then."""
 
@@ -96,9 +105,9 @@ class SalesFeed:
         return lambda form: {"sale": sale.sale} | seen_view(form, sale, seen, own=False)
 
     def _snapshot(self) -> tuple[View, int]:
-        sales = self.machine.venue.sales
+        sales = shown_sales(self.machine.venue)
 
         def view(form: Form) -> dict[str, Any]:
-            return {"sales": [sale_view(form, sales[number]) for number in sorted(sales)]}
+            return {"sales": [sale_view(form, sale) for sale in sales]}
 
         return view, self.machine.ts_ns

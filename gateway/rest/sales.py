@@ -9,16 +9,18 @@ from engine.codes import Reason, Role
 from engine.domain import units
 from engine.messages.bodies import AuctionLot, EndSale, OpenSale
 from engine.state.sales import Sale
-from gateway.market_data.sales import sale_view
+from gateway.market_data.sales import sale_view, shown_sales
 from gateway.order_entry import own_events, ticks_of
 from gateway.problems import Problem, of_reason
 from gateway.rest.cold import command
+from gateway.rest.history import page
 from gateway.rest.routes import ROUTES, Call
 from gateway.rest.schemas import (
     BidAnswer,
     BidRequest,
     DoneAnswer,
     EndSaleRequest,
+    PageQuery,
     SaleAnswer,
     SaleRequest,
     SalesAnswer,
@@ -32,9 +34,15 @@ _BID = (
 
 @ROUTES.add("GET", "/v1/sales", answer=SalesAnswer, tag="sales")
 async def get_sales(call: Call) -> dict[str, Any]:
-    """Every sale; with a key, the caller's own place in each lot."""
-    sales = call.front.machine.venue.sales
-    return {"sales": [_view(call, sales[number]) for number in sorted(sales)]}
+    """Running sales and the last finished ones; with a key, the caller's own place in each lot."""
+    return {"sales": [_view(call, sale) for sale in shown_sales(call.front.machine.venue)]}
+
+
+@ROUTES.add("GET", "/v1/sales/history", answer=SalesAnswer, tag="sales", query=PageQuery)
+async def get_finished_sales(call: Call) -> dict[str, Any]:
+    """Finished sales, the last finished first."""
+    found = await page(call, "sales_past", account=call.account if _reads(call) else None)
+    return {"sales": found.rows, "next_cursor": found.next_cursor, "as_of": found.as_of}
 
 
 @ROUTES.add("GET", "/v1/sales/{sale_id}", answer=SaleAnswer, tag="sales", codes=("sale_unknown",))
@@ -87,8 +95,11 @@ def _sale(call: Call) -> Sale:
 
 
 def _view(call: Call, sale: Sale) -> dict[str, Any]:
-    own = call.caller is not None and call.caller.may(Role.READ)
-    return sale_view(call.form, sale, call.account if own else None)
+    return sale_view(call.form, sale, call.account if _reads(call) else None)
+
+
+def _reads(call: Call) -> bool:
+    return call.caller is not None and call.caller.may(Role.READ)
 
 
 def _opened(call: Call, request: SaleRequest) -> OpenSale:

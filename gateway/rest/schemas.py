@@ -347,10 +347,12 @@ class SaleAnswer(Struct):
     clock_due: TimeText | None
     lots: list[LotAnswer]
     as_of: int | UnsetType = UNSET
+    finished_at: TimeText | UnsetType = UNSET  # in history
 
 
 class SalesAnswer(Struct):
     sales: list[SaleAnswer]
+    next_cursor: str | UnsetType | None = UNSET
     as_of: int | UnsetType = UNSET
 
 

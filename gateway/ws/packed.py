@@ -32,7 +32,7 @@ SINGLE_BYTES = len(_SINGLE) + ROW_BYTES
 _BIN16 = b"\xc5"
 _REF_FORM_AT, _PARTIES_AT, _PRICE_AT = COMMAND.fields["ref_form"][1], COMMAND.fields["account"][1], 20  # type: ignore[index]
 _NO_FORM = b"\xff"
-_parties = Struct("<II").pack
+_PARTIES = Struct("<II")
 _encode = msgspec.msgpack.Encoder().encode
 EVENTS_PER_FRAME_MAX = 8_000
 assert COMMAND.fields["connection"][1] == _PARTIES_AT + 4 and COMMAND.fields["price"][1] == _PRICE_AT  # type: ignore[index]
@@ -107,15 +107,14 @@ def owned_rows(raw: bytes, parties: bytes) -> bytes | bytearray:
         raise Problem("too_large", f"A frame takes at most {WS_PACKED_ROWS_MAX} rows.", pointer="/rows", rows=count)
     owned = bytearray(raw)
     rows = np.frombuffer(owned, COMMAND)
-    rows["account"], rows["connection"] = int.from_bytes(parties[:4], "little"), int.from_bytes(parties[4:], "little")
-    forms = rows["ref_form"]
-    if (forms != RefForm.STREAM).any():
-        forms[forms != RefForm.STREAM] = _NO_FORM[0]
+    rows["account"], rows["connection"] = _PARTIES.unpack(parties)
+    if raw[_REF_FORM_AT::ROW_BYTES].count(RefForm.STREAM) != count:
+        rows["ref_form"][rows["ref_form"] != RefForm.STREAM] = _NO_FORM[0]
     return owned
 
 
 def parties_of(account: int, connection: int) -> bytes:
-    return _parties(account, connection)
+    return _PARTIES.pack(account, connection)
 
 
 def answer_rows(readers: Mapping[int, PackedReader], record: Record, events: np.ndarray) -> None:

@@ -47,6 +47,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "get_candles": {"symbol": BOOK},
     "get_auctions": {},
     "get_sales": {},
+    "get_finished_sales": {},
     "get_sale": {"sale_id": 1},
     "post_bid": {"sale_id": 1, "body": {"lot": 1, "maximum": "5.00", "client_bid_id": "x"}},
     "post_sale": {"body": {}},

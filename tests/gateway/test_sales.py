@@ -7,7 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.gateway.running import ADMIN, TRADER_A, TRADER_B, House
+from gateway.market_data.sales import FINISHED_SHOWN
+from gateway.rest.schemas import SalesAnswer
+from tests.gateway.running import ADMIN, TRADER_A, TRADER_B, House, running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -94,6 +96,26 @@ async def test_a_sale_from_opening_to_end(house: House) -> None:
     assert late["code"] == "bid_late"
     for socket in (room, rival):
         await socket.close()
+
+
+async def test_old_sales_become_history(tmp_path) -> None:
+    async with running(tmp_path, follower=True) as house:
+        for number in range(1, FINISHED_SHOWN + 4):
+            headers = {"Idempotency-Key": f"sale-{number}"}
+            await house.ask("POST", "/v1/sales", SALE | {"sale_id": number}, key=ADMIN, headers=headers)
+            if number != 2:
+                _, done = await house.ask("POST", f"/v1/sales/{number}/end", {}, key=ADMIN)
+        _, shown = await house.ask("GET", "/v1/sales")
+        numbers = [sale["sale_id"] for sale in shown["sales"]]
+        assert numbers == [2, *range(4, FINISHED_SHOWN + 4)]
+        for _ in range(100):
+            params = {"min_seq": str(done["seq"]), "limit": "2"}
+            status, past = await house.ask("GET", "/v1/sales/history", key=TRADER_B, params=params)
+            if status == 200:
+                break
+        assert [sale["sale_id"] for sale in past["sales"]] == [FINISHED_SHOWN + 3, FINISHED_SHOWN + 2]
+        answer = msgspec.convert(past, SalesAnswer, strict=True)
+        assert msgspec.json.decode(msgspec.json.encode(answer)) == past and past["next_cursor"]
 
 
 async def test_an_operator_ends_a_sale(house: House) -> None:
