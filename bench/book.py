@@ -80,7 +80,8 @@ def oracle_ns(workload: Workload, flow: Flow) -> float:
     for name in ("kind", "side", "type", "tif", "instrument", "account", "price", "qty"):
         rows[name] = messages[name]
     rows["version"] = ROW_VERSION
-    ids, order_of, extensions = messages["id"].tolist(), {}, np.zeros(0, EXTENSION)
+    ids, extensions = messages["id"].tolist(), np.zeros(0, EXTENSION)
+    order_of: dict[int, int] = {}
     start = thread_time_ns()
     for i, file_id in enumerate(ids):
         rows["order"][i] = order_of.get(file_id, 0) if rows["kind"][i] != CommandKind.NEW else 0

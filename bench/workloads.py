@@ -143,7 +143,9 @@ def generate(workload: Workload) -> np.ndarray:
     live: list[int] = []  # ids of resting orders; removal moves the last one into the hole
     place: dict[int, int] = {}
     orders: dict[int, tuple[int, int, int]] = {}  # id -> (symbol, side, price)
-    next_id, out, filled = 1, [], []
+    next_id = 1
+    out: list[tuple] = []
+    filled: list[int] = []
 
     def forget(order: int) -> None:
         hole, last = place.pop(order), live.pop()

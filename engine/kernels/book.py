@@ -22,6 +22,7 @@ from engine.kernels.constants import (
     DUPLICATE,
     FAR_FIRST,
     FLAG_LAST,
+    FLAG_UNPRICED,
     LIVE,
     MARKET,
     NEED_CLIENT_IDS,
@@ -49,12 +50,12 @@ from engine.kernels.constants import (
 from engine.kernels.events import emit, emit_of_order
 from engine.kernels.ids import attach_id, body_hash, close_id, find_id, find_stream, remember_id
 from engine.kernels.matching import arrive, end_order, rank_of, withdraw
-from engine.kernels.slots import needs_slots, take_slot
+from engine.kernels.slots import needs_slots, order_id, take_slot
 from engine.kernels.validate import malformed, refusal
 
 NOTHING = -1
 ZERO = np.uint64(0)
-# How far ahead of the row being applied its order, and then the order's neighbours and its level, are fetched.
+# How far ahead of the row being applied its order and level, and then the neighbours of its place, are fetched.
 AHEAD_ORDER = 12
 AHEAD_NEIGHBOURS = 6
 
@@ -182,9 +183,12 @@ def decide(s, r, extensions, has_bodies, events):
     o.qty = r.qty
     c.seq = seq
     c.entered_qty = r.qty
-    emit_of_order(s, events, ACCEPTED if r.kind == NEW else REPLACED, slot, r.qty, 0)
+    # From the row, not from the order: reading back what was just written in other widths would stall.
+    kind, flags = ACCEPTED if r.kind == NEW else REPLACED, FLAG_UNPRICED if r.type == MARKET else 0
+    order = order_id(s, slot)
+    emit(s, events, kind, r.side, flags, 0, 0, r.instrument, r.price, r.account, 0, order, 0, r.qty, 0)
     if entry >= 0:
-        attach_id(s, entry, slot, np.int64(events[m.event_count - 1].order))
+        attach_id(s, entry, slot, order)
     return arrive(s, events, slot, np.int64(r.qty), np.int64(r.tif), False)
 
 
@@ -207,12 +211,15 @@ def apply(s, r, extensions, has_bodies, events):
 
 @step
 def fetch_ahead(s, rows, i):
-    """Ask for what the rows behind row i will touch: first their orders, later the neighbours and levels of those."""
+    """Ask for what the rows behind row i will touch: first orders and levels, later what stands beside."""
     if i + AHEAD_ORDER >= len(rows):
         return
-    slot = np.int64(rows[i + AHEAD_ORDER].order) & 0xFFFFFFFF
+    r = rows[i + AHEAD_ORDER]
+    slot = np.int64(r.order) & 0xFFFFFFFF
     if slot < len(s.orders):
         prefetch(s.orders, slot)
+    if r.kind != CANCEL:
+        fetch_level(s, np.int64(r.instrument), np.int64(r.side), np.int64(r.price))
     fetch_free_slot(s)
     r = rows[i + AHEAD_NEIGHBOURS]
     if r.kind != NEW:
@@ -220,13 +227,13 @@ def fetch_ahead(s, rows, i):
         if slot < len(s.orders):
             fetch_neighbours(s, slot)
     if r.kind != CANCEL:
-        fetch_level(s, np.int64(r.instrument), np.int64(r.side), np.int64(r.price))
+        fetch_tail(s, np.int64(r.instrument), np.int64(r.side), np.int64(r.price))
 
 
 @step
 def fetch_free_slot(s):
     """Ask for a slot that is soon to be taken from the ring."""
-    slot = np.int64(s.ring[(s.meta[0].ring_first + AHEAD_NEIGHBOURS) & (len(s.ring) - 1)])
+    slot = np.int64(s.ring[(s.meta[0].ring_first + AHEAD_ORDER) & (len(s.ring) - 1)])
     prefetch(s.orders, slot)
     prefetch(s.cold, slot)
 
@@ -251,6 +258,16 @@ def fetch_level(s, instrument, side, price):
         if offset >= 0 and offset < v.ticks:
             prefetch(s.levels, v.level0 + offset)
             prefetch(s.bits, v.bits0 + (offset >> 6))
+
+
+@step
+def fetch_tail(s, instrument, side, price):
+    """Ask for the last order of a price's level, behind which the next one is put."""
+    if instrument < len(s.books) and side <= SELL:
+        v = s.sides[2 * instrument + side]
+        offset = rank_of(side, price) - v.rank0
+        if offset >= 0 and offset < v.ticks:
+            prefetch(s.orders, np.int64(s.levels[v.level0 + offset].tail))
 
 
 @kernel

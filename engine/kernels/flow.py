@@ -16,6 +16,7 @@ from engine.kernels.book import (
     fetch_free_slot,
     fetch_level,
     fetch_neighbours,
+    fetch_tail,
 )
 from engine.kernels.compiled import kernel, step
 from engine.kernels.constants import (
@@ -75,15 +76,18 @@ def fetch_messages_ahead(s, messages, i, order_of):
     if i + AHEAD_ID >= len(messages):
         return
     prefetch(order_of, np.int64(messages[i + AHEAD_ID].id))
-    slot = order_of[messages[i + AHEAD_ORDER].id] & 0xFFFFFFFF
-    if messages[i + AHEAD_ORDER].kind != NEW and slot < len(s.orders):
+    x = messages[i + AHEAD_ORDER]
+    slot = order_of[x.id] & 0xFFFFFFFF
+    if x.kind != NEW and slot < len(s.orders):
         prefetch(s.orders, slot)
+    if x.kind != CANCEL:
+        fetch_level(s, np.int64(x.instrument), np.int64(x.side), np.int64(x.price))
     x = messages[i + AHEAD_NEIGHBOURS]
     slot = order_of[x.id] & 0xFFFFFFFF
     if x.kind != NEW and slot < len(s.orders):
         fetch_neighbours(s, slot)
     if x.kind != CANCEL:
-        fetch_level(s, np.int64(x.instrument), np.int64(x.side), np.int64(x.price))
+        fetch_tail(s, np.int64(x.instrument), np.int64(x.side), np.int64(x.price))
     fetch_free_slot(s)
 
 
@@ -94,7 +98,7 @@ def replay(s, messages, order_of, id_of, values, command, extensions, events, ta
     s           State, changed
     messages    in      MESSAGE[n]
     order_of    inout   int64[ids]    order id by file id, 0: none yet
-    id_of       inout   int64[slots]  file id by slot
+    id_of       inout   uint32[slots] file id by slot
     values      in      int64[ids]    what the hash sees of a file id; an empty array: the file id itself
     command     inout   COMMAND[1]    the row under construction
     extensions  in      EXTENSION[0]
@@ -138,8 +142,8 @@ def replay(s, messages, order_of, id_of, values, command, extensions, events, ta
         for k in range(seen, m.event_count):
             e = events[k]
             if e.kind == FILL:
-                taker = id_of[e.order & 0xFFFFFFFF]
-                maker = id_of[e.counter_order & 0xFFFFFFFF]
+                taker = np.int64(id_of[e.order & 0xFFFFFFFF])
+                maker = np.int64(id_of[e.counter_order & 0xFFFFFFFF])
                 taker_value, maker_value = taker, maker
                 if len(values) > 0:
                     taker_value, maker_value = values[taker], values[maker]

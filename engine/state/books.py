@@ -39,7 +39,7 @@ from engine.messages.rows import EVENT
 from engine.state.hot import BOOK_VIEW, CLIENT_ID_VIEW, LEVEL_VIEW, ORDER_VIEW, STREAM_VIEW, Space
 from engine.state.layout import BOOK, CLIENT_ID, COLD, FAR, LEVEL, META, NOTHING, ORDER, SIDE, State, grown
 
-EVENT_BUFFER_ROWS = 4_096
+EVENT_BUFFER_ROWS = 1_024
 EVENT_BUFFER_ROWS_MIN = 2  # one event and the one that ends its order
 SIDE_EMPTY = np.zeros(1, SIDE)
 SIDE_EMPTY["best"], SIDE_EMPTY["unpriced"] = RANK_NONE, NOTHING

@@ -33,6 +33,7 @@ TALLY = np.dtype([("message", "<i8"), ("fills", "<i8"), ("volume", "<i8"), ("tra
 TRADE = np.dtype([("taker", "<i8"), ("maker", "<i8"), ("price", "<i8"), ("qty", "<i8"), ("instrument", "<i8")])
 FNV_START = 14695981039346656037
 TRADE_ROWS = 65_536
+EVENT_ROWS = 256  # events are folded at once, so that a small buffer stays in the nearest cache
 WINDOW_BUDGET_LEVELS = 2**23  # of all windows together, when a file's price range is known beforehand
 
 
@@ -57,7 +58,8 @@ class Replay:
     ) -> None:
         wanted = 1 << (2 * (price_max - price_min) + 1).bit_length()
         affordable = 1 << (WINDOW_BUDGET_LEVELS // (2 * instruments)).bit_length() - 1
-        self.books = Books(window_ticks=max(WINDOW_TICKS_MIN, min(wanted, affordable, WINDOW_TICKS_MAX // 4)))
+        window_ticks = max(WINDOW_TICKS_MIN, min(wanted, affordable, WINDOW_TICKS_MAX // 4))
+        self.books = Books(window_ticks=window_ticks, event_rows=EVENT_ROWS)
         for instrument in range(1, instruments + 1):
             self.books.list_instrument(
                 instrument, multiplier=1, price_min=price_min, price_max=price_max, qty_max=QTY_LOTS_MAX
@@ -66,7 +68,7 @@ class Replay:
         for account in range(1, accounts + 1):
             self.books.open_account(account)
         self._order_of = np.zeros(ids, np.int64)
-        self._id_of = np.zeros(len(self.books.state.orders), np.int64)
+        self._id_of = np.zeros(len(self.books.state.orders), np.uint32)
         self._values = np.zeros(0, np.int64) if values is None else values
         self._rejects = np.zeros(1 << 16, np.int64)
         self._tally = np.zeros(1, TALLY)
@@ -90,7 +92,7 @@ class Replay:
             if status != NEED_TRADES:
                 if status != NEED_SLOTS or len(self._id_of) == len(self.books.state.orders):
                     self.books.make_room(status)
-                id_of = np.zeros(len(self.books.state.orders), np.int64)
+                id_of = np.zeros(len(self.books.state.orders), np.uint32)
                 id_of[: len(self._id_of)] = self._id_of
                 self._id_of = id_of
 
