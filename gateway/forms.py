@@ -125,6 +125,6 @@ class _Pack:
         return order
 
 
-JSON: Form = _Json()  # type: ignore[assignment]
-PACK: Form = _Pack()  # type: ignore[assignment]
+JSON: Form = _Json()
+PACK: Form = _Pack()
 FORMS = (JSON, PACK)

@@ -7,7 +7,7 @@ import sys
 
 import structlog
 
-_SHARED = [
+_SHARED: list[structlog.typing.Processor] = [
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -48,7 +48,7 @@ class _Lines(logging.Formatter):
         return text if text.startswith("{") else self.foreign.format(record)
 
 
-def _drop_meta(logger: object, name: str, event: dict) -> dict:
+def _drop_meta(logger: object, name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     return {key: value for key, value in event.items() if not key.startswith("_")}
 
 

@@ -42,7 +42,7 @@ def join(batches: list[Batch]) -> Batch:
     if len(batches) == 1:
         return batches[0]
     # Bytes are joined, not arrays: NumPy compares the fields of structured types one by one, 25 us a pair.
-    rows = np.frombuffer(bytearray().join(np.ascontiguousarray(b.rows) for b in batches), COMMAND)
+    rows = np.frombuffer(bytearray().join(np.ascontiguousarray(b.rows).data for b in batches), COMMAND)
     at = shift = 0
     for batch in batches:
         if shift:
@@ -50,5 +50,5 @@ def join(batches: list[Batch]) -> Batch:
             part["extension"][part["extension"] != 0] += shift
         at += len(batch)
         shift += len(batch.extensions)
-    extensions = np.frombuffer(b"".join(np.ascontiguousarray(b.extensions) for b in batches), EXTENSION)
+    extensions = np.frombuffer(b"".join(np.ascontiguousarray(b.extensions).data for b in batches), EXTENSION)
     return Batch(rows, extensions, b"".join(b.blob for b in batches))
