@@ -151,7 +151,7 @@ class Books:
         first_index: int = 0,
     ) -> tuple[int, np.ndarray]:
         if bodies is not None:
-            rows = _with_broken_refs_marked(rows, bodies)
+            rows = _with_broken_refs_marked(rows, bodies, row)
         rows, extensions = _read_only(rows), _read_only(extensions)
         blocks = []
         first_row, index, meta = row, first_index, self.state.meta[0]
@@ -368,16 +368,18 @@ def _read_only(rows: np.ndarray) -> np.ndarray:
     return view
 
 
-def _with_broken_refs_marked(rows: np.ndarray, bodies: list[bytes]) -> np.ndarray:
+def _with_broken_refs_marked(rows: np.ndarray, bodies: list[bytes], start: int) -> np.ndarray:
     """The rows, with an impossible ref_form wherever a hot row's body is not the text of its digest.
 
-    A kernel cannot compute BLAKE2b; it answers such a row at the place where every malformed ref is answered.
+    A kernel cannot compute BLAKE2b; it answers such a row at the place where every malformed ref is answered. Only the
+    hot rows from `start` to the next cold one are looked at: a record may have very many such runs.
     """
-    broken = []
-    for row, body in enumerate(bodies):
-        command = rows[row]
-        if command["kind"] >= COLD_FIRST or (not body and command["ref_form"] != RefForm.DIGEST):
-            continue
+    hot = rows["kind"][start:] < COLD_FIRST
+    end = start + (len(hot) if hot.all() else int(hot.argmin()))
+    run, broken = rows[start:end], []
+    suspects = np.flatnonzero((run["body_length"] != 0) | (run["ref_form"] == RefForm.DIGEST))
+    for row in (start + suspects).tolist():
+        command, body = rows[row], bodies[row]
         if not body and command["kind"] == CommandKind.CANCEL:
             continue
         if not is_digest_of(body, int(command["ref_hi"]), int(command["ref_lo"])):
