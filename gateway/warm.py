@@ -15,6 +15,7 @@ from engine.messages.bodies import Body, ListInstrument, OpenAccount, Resume, Se
 from engine.messages.refs import text_ref
 from engine.messages.rows import COMMAND, ROW_VERSION
 from engine.state.books import Books
+from engine.state.warm import compile_kernels
 
 _NS = 10**9
 
@@ -27,6 +28,7 @@ def is_cold() -> bool:
 
 def warm() -> None:
     """Run a small market, all of its operations, on books that are then forgotten."""
+    compile_kernels()
     machine = Machine(Books())
     listing = ListInstrument(
         1, "WARM", "Warm", "coffee", "0.05", "USc/lb", "bag of 69 kg", "USD", 1, 1, price_min=1, reference=100
