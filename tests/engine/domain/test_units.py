@@ -22,6 +22,7 @@ from engine.domain.units import (
     value_factor,
     value_minor,
 )
+from engine.limits import QTY_LOTS_MAX
 
 TICKS = st.sampled_from([Fraction(1), Fraction(1, 20), Fraction(1, 100), Fraction(1, 4), Fraction(25), Fraction(1, 8)])
 
@@ -66,7 +67,7 @@ def test_a_half_goes_to_the_even_neighbour(value, rounded):
 
 MALFORMED = [
     "", " ", "NaN", "nan", "Infinity", "-inf", "1e400", "1E5", "0x10", "1_000", "1,000", "１２", "٣", "+1", "--1", "-",
-    ".5", "5.", "01", "00", "1.2.3", " 1", "1 ", "1\n", "\u22121", "1" * 13, "1." + "0" * 13, "1/3", "½",
+    ".5", "5.", "01", "00", "1.2.3", " 1", "1 ", "1\n", "\u22121", "1" * 14, "1." + "0" * 13, "1/3", "½",
 ]  # fmt: skip
 
 
@@ -113,6 +114,10 @@ def test_price_text_to_ticks(text, ticks):
 
 def test_quantities_may_be_written_with_zeros_and_may_be_refused_later():
     assert (qty_to_lots("10.00"), qty_to_lots("-3"), qty_to_lots("0")) == (10, -3, 0)
+
+
+def test_the_largest_quantity_can_be_written():
+    assert qty_to_lots(str(QTY_LOTS_MAX)) == QTY_LOTS_MAX
 
 
 @given(ticks=st.integers(-(10**9), 10**9), tick_size=TICKS)
