@@ -5,7 +5,7 @@
  * The rules are those of engine/domain/units.py; tests/browser compares the two.
  */
 
-const DECIMAL = /^(-?)(0|[1-9][0-9]{0,11})(?:\.([0-9]{1,12}))?$/;
+const DECIMAL = /^(-?)(0|[1-9][0-9]{0,12})(?:\.([0-9]{1,12}))?$/;
 const DIGITS = 12;
 const ONE = 10n ** BigInt(DIGITS);
 
