@@ -213,17 +213,17 @@ class History:
         form: Form = JSON,
     ) -> Page:
         """Finished sales, in the form of the live ones. `account` adds its own part: what it won and what it sold."""
-        seq, sale = _place("sale", cursor, 2) or (PLACE_MAX, PLACE_MAX)
+        ended_ns, sale = _place("sale", cursor, 2) or (PLACE_MAX, PLACE_MAX)
         with self._snapshot() as db:
             found = db.execute(
-                "SELECT sale, finished_seq, title, state, opening, increment, tick_size, price_unit, currency,"
+                "SELECT sale, title, state, opening, increment, tick_size, price_unit, currency,"
                 " value_numerator, value_denominator, clock_ns, open_until_ns, finished_ns FROM sales"
-                " WHERE finished_seq IS NOT NULL AND (finished_seq, sale) < (?, ?)"
-                " ORDER BY finished_seq DESC, sale DESC LIMIT ?",
-                (seq, sale, _limit(limit) + 1),
+                " WHERE finished_ns IS NOT NULL AND (finished_ns, sale) < (?, ?)"
+                " ORDER BY finished_ns DESC, sale DESC LIMIT ?",
+                (ended_ns, sale, _limit(limit) + 1),
             ).fetchall()
             rows, more = found[: _limit(limit)], len(found) > _limit(limit)
-            place = _cursor("sale", rows[-1][1], rows[-1][0]) if more else None
+            place = _cursor("sale", rows[-1][-1], rows[-1][0]) if more else None
             return Page([_sale_view(db, form, row, account) for row in rows], place, _as_of(db))
 
     # How rows look
@@ -399,7 +399,7 @@ def _auction_view(form: Form, scale: Scale, row: tuple) -> dict[str, Any]:
 
 
 def _sale_view(db: sqlite3.Connection, form: Form, row: tuple, account: int | None) -> dict[str, Any]:
-    sale, _, title, state, opening, increment, tick_size, unit, currency, numerator, denominator, *times = row
+    sale, title, state, opening, increment, tick_size, unit, currency, numerator, denominator, *times = row
     clock_ns, open_until_ns, finished_ns = times
     lots = db.execute(
         "SELECT lot, title, bags, bag_grams, attributes, price, bids, state, winner, seller, value_minor"

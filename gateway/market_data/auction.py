@@ -13,6 +13,7 @@ from engine.domain.curve import Clearing
 from engine.machine import Machine
 from engine.markets.call_auction import supply_demand
 from gateway.forms import Form
+from gateway.market_data.book import BookFeed
 from gateway.market_data.channel import Channel, Later, Name, View
 from gateway.market_data.moves import Moves
 from gateway.market_data.views import COLLECTING, Indication, auction_view, thinned
@@ -34,8 +35,9 @@ def indication_of(machine: Machine, moves: Moves, instrument: int) -> Indication
 class AuctionFeed:
     """`mark` touched instruments, `tick` once an interval."""
 
-    def __init__(self, machine: Machine, moves: Moves, first_seq: int, later: Later, curve_ns: int) -> None:
-        self.machine, self.moves, self.first_seq, self._later = machine, moves, first_seq, later
+    def __init__(self, book: BookFeed, moves: Moves, first_seq: int, later: Later, curve_ns: int) -> None:
+        self.book, self.machine = book, book.machine
+        self.moves, self.first_seq, self._later = moves, first_seq, later
         self.curve_ns = curve_ns  # least time between two curves of an instrument
         self._channels: dict[int, Channel] = {}
         self._dirty: set[int] = set()
@@ -62,7 +64,7 @@ class AuctionFeed:
             if curve:
                 self._owed.discard(instrument)
                 self._curve_ns[instrument] = now_ns
-            channel.publish(self._view(instrument, new, curve=curve), self.machine.ts_ns)
+            channel.publish(self._view(instrument, new, curve=curve), self.book.ts_ns(instrument))
 
     def _curve_is_due(self, instrument: int, now_ns: int) -> bool:
         return now_ns - self._curve_ns.get(instrument, 0) >= self.curve_ns
@@ -83,7 +85,7 @@ class AuctionFeed:
 
     def _snapshot(self, instrument: int) -> tuple[View, int]:
         new = indication_of(self.machine, self.moves, instrument)
-        return self._view(instrument, new, curve=True), self.machine.ts_ns
+        return self._view(instrument, new, curve=True), self.book.ts_ns(instrument)
 
     def _view(self, instrument: int, indication: Indication, *, curve: bool) -> View:
         listing = self.machine.venue.instruments[instrument]

@@ -38,15 +38,18 @@ Sides = tuple[list[Level], list[Level]]
 class BookFeed:
     """`take` after each record, `tick` now and then."""
 
-    def __init__(self, machine: Machine, first_seq: int, later: Later) -> None:
+    def __init__(self, machine: Machine, first_seq: int, later: Later, started_ns: int) -> None:
         self.machine, self.first_seq, self._later = machine, first_seq, later
         self.dirty = np.zeros(INSTRUMENTS_MAX + 1, bool)  # changed since the last tick
+        self.changed_ns = np.full(INSTRUMENTS_MAX + 1, started_ns, np.int64)  # venue time of the last change
         self._versions: dict[int, int] = {}
         self._channels: dict[int, dict[int, Channel]] = {}  # by instrument and depth
         self._told: dict[Name, Sides] = {}  # what a channel's readers have
 
-    def take(self, events: np.ndarray, kinds: np.ndarray) -> None:
-        self.dirty[events["instrument"][_CHANGES[kinds]]] = True
+    def take(self, events: np.ndarray, kinds: np.ndarray, ts_ns: int) -> None:
+        touched = events["instrument"][_CHANGES[kinds]]
+        self.dirty[touched] = True
+        self.changed_ns[touched] = ts_ns
 
     def tick(self) -> list[int]:
         """Publish what changed; returns the instruments that did."""
@@ -61,6 +64,10 @@ class BookFeed:
 
     def version(self, instrument: int) -> int:
         return self._versions.get(instrument, self.first_seq)
+
+    def ts_ns(self, instrument: int) -> int:
+        """When the book last changed. The time of the last command of all would tell of sealed ones."""
+        return int(self.changed_ns[instrument])
 
     def channel(self, instrument: int, depth: int) -> Channel:
         """The channel of one depth, ready for another reader."""
@@ -95,7 +102,7 @@ class BookFeed:
 
     def _snapshot(self, name: Name) -> tuple[View, int]:
         sides = self._told[name]
-        return lambda form: self.view(form, name.instrument, sides), self.machine.ts_ns
+        return lambda form: self.view(form, name.instrument, sides), self.ts_ns(name.instrument)
 
     def _publish(self, channel: Channel) -> None:
         instrument, depth = channel.name.instrument, channel.name.depth
@@ -113,7 +120,7 @@ class BookFeed:
                 "asks": levels_view(form, listing, changed[1]),
             }
 
-        channel.publish(view, self.machine.ts_ns, self.version(instrument))
+        channel.publish(view, self.ts_ns(instrument), self.version(instrument))
 
 
 def changes(old: list[Level], new: list[Level]) -> list[Level]:

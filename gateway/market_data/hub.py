@@ -28,17 +28,21 @@ OF_INSTRUMENT = frozenset({"book", "trades", "auction"})
 
 
 class Hub:
-    """started_ns numbers the channels: they begin at its milliseconds, above anything an earlier run can have told."""
+    """started_ns numbers the channels: they begin at its milliseconds, above anything an earlier run can have told.
+
+    What a public channel shows as its time is that of the last thing it told (at first `started_ns`), never that of the
+    last command: in a quiet venue it would tell that a sealed one came.
+    """
 
     def __init__(self, machine: Machine, started_ns: int, later: Later, curve_seconds: float) -> None:
         first_seq = started_ns // 10**6
         self.machine = machine
         self.moves = Moves(machine.venue)
-        self.book = BookFeed(machine, first_seq, later)
-        self.trades = TradesFeed(machine, first_seq, later)
-        self.auction = AuctionFeed(machine, self.moves, first_seq, later, round(curve_seconds * 1e9))
-        self.sales = SalesFeed(machine, first_seq, later)
-        self.status = StatusFeed(machine, self.moves, first_seq, later)
+        self.book = BookFeed(machine, first_seq, later, started_ns)
+        self.trades = TradesFeed(machine, first_seq, later, started_ns)
+        self.auction = AuctionFeed(self.book, self.moves, first_seq, later, round(curve_seconds * 1e9))
+        self.sales = SalesFeed(machine, first_seq, later, started_ns)
+        self.status = StatusFeed(machine, self.moves, first_seq, later, started_ns)
         self.private = PrivateFeeds(machine, first_seq, later)
 
     def replayed(self, record: Record, events: np.ndarray) -> None:
@@ -51,12 +55,12 @@ class Hub:
         if not len(events):
             return
         kinds = events["kind"]
-        self.book.take(events, kinds)
+        self.book.take(events, kinds, record.ts_ns)
         self.trades.take(events, kinds, record.ts_ns)
         if kinds.max() >= EventKind.TIMER:  # more than orders
             self.moves.take(kinds)
-            self.sales.take(events, kinds)
-            self.status.take(events, kinds)
+            self.sales.take(events, kinds, record.ts_ns)
+            self.status.take(events, kinds, record.ts_ns)
         self.private.take(record, events)
 
     def tick(self) -> None:

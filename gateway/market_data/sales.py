@@ -82,14 +82,15 @@ def shown_sales(venue: Venue) -> list[Sale]:
 class SalesFeed:
     """`take` after each record, `tick` now and then."""
 
-    def __init__(self, machine: Machine, first_seq: int, later: Later) -> None:
-        self.machine = machine
+    def __init__(self, machine: Machine, first_seq: int, later: Later, started_ns: int) -> None:
+        self.machine, self.changed_ns = machine, started_ns
         self.channel = Channel(Name("sales"), "", first_seq, self._snapshot, conflated=True, later=later)
         self._dirty: set[int] = set()
 
-    def take(self, events: np.ndarray, kinds: np.ndarray) -> None:
+    def take(self, events: np.ndarray, kinds: np.ndarray, ts_ns: int) -> None:
         changed = _SALE_KINDS[kinds]
         if changed.any():
+            self.changed_ns = ts_ns
             self._dirty.update(events["order"][changed].tolist())
 
     def tick(self) -> None:
@@ -98,7 +99,7 @@ class SalesFeed:
             return
         for number in sorted(dirty):
             sale = self.machine.venue.sales[number]
-            self.channel.publish(self._view(sale), self.machine.ts_ns)
+            self.channel.publish(self._view(sale), self.changed_ns)
 
     def _view(self, sale: Sale) -> View:
         seen = public_view(sale)
@@ -110,4 +111,4 @@ class SalesFeed:
         def view(form: Form) -> dict[str, Any]:
             return {"sales": [sale_view(form, sale) for sale in sales]}
 
-        return view, self.machine.ts_ns
+        return view, self.changed_ns

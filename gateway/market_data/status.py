@@ -18,18 +18,21 @@ _KINDS[[EventKind.PHASE, EventKind.SCHEDULED, EventKind.INSTRUMENT_LISTED]] = Tr
 
 
 class StatusFeed:
-    def __init__(self, machine: Machine, moves: Moves, first_seq: int, later: Later) -> None:
-        self.machine, self.moves = machine, moves
+    def __init__(self, machine: Machine, moves: Moves, first_seq: int, later: Later, started_ns: int) -> None:
+        self.machine, self.moves, self.changed_ns = machine, moves, started_ns
         self.channel = Channel(Name("status"), "", first_seq, self._snapshot, conflated=True, later=later)
 
-    def take(self, events: np.ndarray, kinds: np.ndarray) -> None:
+    def take(self, events: np.ndarray, kinds: np.ndarray, ts_ns: int) -> None:
         changed = _KINDS[kinds]
-        if self.channel.readers and changed.any():
+        if not changed.any():
+            return
+        self.changed_ns = ts_ns
+        if self.channel.readers:
             view = self._view(sorted(set(events["instrument"][changed].tolist())))
-            self.channel.publish(view, self.machine.ts_ns)
+            self.channel.publish(view, ts_ns)
 
     def _snapshot(self) -> tuple[View, int]:
-        return self._view(sorted(self.machine.venue.instruments)), self.machine.ts_ns
+        return self._view(sorted(self.machine.venue.instruments)), self.changed_ns
 
     def _view(self, instruments: list[int]) -> View:
         venue, hot = self.machine.venue, self.machine.hot

@@ -24,8 +24,8 @@ class TradesFeed:
     Fills are only put aside in `take`; they are numbered and shown when someone asks, or when many have gathered.
     """
 
-    def __init__(self, machine: Machine, first_seq: int, later: Later) -> None:
-        self.machine, self.first_seq, self._later = machine, first_seq, later
+    def __init__(self, machine: Machine, first_seq: int, later: Later, started_ns: int) -> None:
+        self.machine, self.first_seq, self._later, self.started_ns = machine, first_seq, later, started_ns
         self.counts: dict[int, int] = {}
         self._aside: list[tuple[np.ndarray, int]] = []  # EVENT[n] of FILL, ts_ns
         self._aside_fills = 0
@@ -101,7 +101,7 @@ class TradesFeed:
         recent = self.recent(instrument)
         untold = len(self._pending.get(instrument, ()))
         told = recent[: max(0, len(recent) - untold)]
-        return self._view(instrument, told[::-1]), self.machine.ts_ns
+        return self._view(instrument, told[::-1]), told[-1].ts_ns if told else self.started_ns
 
     def _view(self, instrument: int, trades: list[Trade]) -> View:
         listing = self.machine.venue.instruments[instrument]

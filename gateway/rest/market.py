@@ -85,7 +85,7 @@ async def get_book(call: Call) -> dict[str, Any]:
     return {
         "instrument": listing.symbol,
         "seq": book.version(listing.instrument),
-        "ts_engine": call.form.time(call.front.machine.ts_ns),
+        "ts_engine": call.form.time(book.ts_ns(listing.instrument)),
     } | book.view(call.form, listing.instrument, sides)
 
 
@@ -95,7 +95,7 @@ async def get_auction(call: Call) -> dict[str, Any]:
     listing, front = listing_of(call), call.front
     indication = indication_of(front.machine, front.hub.moves, listing.instrument)
     view = auction_view(call.form, listing, indication, curve=True)
-    return view | {"ts_engine": call.form.time(front.machine.ts_ns)}
+    return view | {"ts_engine": call.form.time(front.hub.book.ts_ns(listing.instrument))}
 
 
 @ROUTES.add(

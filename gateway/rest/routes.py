@@ -146,6 +146,7 @@ async def answer(front: Front, route: Route, request: web.Request) -> web.Respon
     ref = _ref_of(route, request)
     body = await _body_of(route, request) if route.body is not None else None
     if query.min_seq:
+        demand(caller, Role.READ)  # how far the log goes is told to holders of keys alone
         await front.reach(query.min_seq, MIN_SEQ_WAIT_SECONDS_MAX)
     call = Call(front, request, caller, form, path, query, body, ref, route.status, headers)
     view = await route.handler(call)

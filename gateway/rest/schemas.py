@@ -22,7 +22,7 @@ StateName = Literal["open", "partial", "filled", "cancelled"]
 IntervalName = Literal["1s", "1m", "5m", "15m", "1h", "1d"]
 
 # Shown in the document; the venue itself says `malformed`, `id_invalid` and so on for what does not match.
-_DECIMAL = {"pattern": r"^-?(0|[1-9][0-9]{0,11})(\.[0-9]{1,12})?$"}
+_DECIMAL = {"pattern": r"^-?(0|[1-9][0-9]{0,12})(\.[0-9]{1,12})?$"}
 PriceText = Annotated[str, Meta(max_length=32, extra_json_schema=_DECIMAL, examples=["335.25"])]
 QuantityText = Annotated[
     str, Meta(max_length=32, extra_json_schema={"pattern": r"^[1-9][0-9]{0,12}$"}, examples=["275"])
@@ -38,7 +38,9 @@ LotNumber = Annotated[int, Meta(ge=1, le=limits.SALE_LOTS_MAX)]
 AccountId = Annotated[int, Meta(ge=1, le=limits.ACCOUNTS_MAX)]
 Cursor = Annotated[str, Meta(max_length=64, pattern=r"^[0-9A-Za-z:._-]*$")]
 Limit = Annotated[int, Meta(ge=1, le=limits.PAGE_LIMIT_MAX)]
-MinSeq = Annotated[int, Meta(ge=0, le=2**63 - 1, description="Wait up to 1 s until this sequence is in the answer.")]
+MinSeq = Annotated[
+    int, Meta(ge=0, le=2**63 - 1, description="With a key: wait up to 1 s until this sequence is in the answer.")
+]
 
 
 class Request(Struct, forbid_unknown_fields=True, kw_only=True):
