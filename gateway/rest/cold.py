@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.codes import EventKind, Reason
+from engine.limits import BODY_BYTES_MAX
 from engine.messages.batch import cold
 from engine.messages.bodies import Body
 from gateway.order_entry import own_events
@@ -23,7 +24,10 @@ class Done(NamedTuple):
 
 async def command(call: Call, body: Body) -> Done:
     """Durable and decided. The Idempotency-Key is the command's id. Raises Problem."""
-    outcome = await call.front.outcome(cold(body, account=call.account, ref=call.ref))
+    batch = cold(body, account=call.account, ref=call.ref)
+    if len(batch.blob) > BODY_BYTES_MAX:
+        raise Problem("too_large", f"This takes {len(batch.blob)} bytes in the log; a command has {BODY_BYTES_MAX}.")
+    outcome = await call.front.outcome(batch)
     events = own_events(outcome.events)
     first, seq = events[0], outcome.first_seq + outcome.row0
     duplicate = first["kind"] == EventKind.DUPLICATE

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from engine.codes import EventKind
-from tests.gateway.running import BOOK, TRADER_A, TRADER_B, House
+from tests.gateway.running import ADMIN, BOOK, TRADER_A, TRADER_B, House
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -193,3 +193,29 @@ async def test_an_engine_refusal_is_an_event_and_nothing_else(house: House) -> N
     finally:
         house.venue.front.hub.take = original
     assert [event[0] for event in heard] == [EventKind.REJECTED]
+
+
+SALE = {
+    "sale_id": 7, "title": "Best lots", "opening": "4.00", "increment": "0.10", "tick_size": "0.05",
+    "price_unit": "USD/lb", "currency": "USD", "clock_seconds": 600, "open_seconds": 3_600,
+}  # fmt: skip
+LOT = {"seller": 2, "title": "t" * 250, "bags": 10, "bag_kg": "60"}
+
+
+@pytest.mark.parametrize("lots", [300, 1_000], ids=["over a body", "over a record"])
+async def test_a_command_that_the_log_cannot_hold(house: House, lots: int) -> None:
+    before = house.machine.state_hash()
+    headers = {"Idempotency-Key": f"sale-of-{lots}"}
+    status, problem = await house.ask("POST", "/v1/sales", SALE | {"lots": [LOT] * lots}, key=ADMIN, headers=headers)
+    assert (status, problem["code"]) == (413, "too_large")
+    assert house.machine.state_hash() == before
+
+
+@pytest.mark.parametrize("expires_at", ["9999-12-31T23:59:59Z", "1969-12-31T23:59:59Z", "1970-01-01T00:00:00Z"])
+async def test_a_key_that_expires_outside_of_the_clock(house: House, expires_at: str) -> None:
+    """1970 would be 0, which is never."""
+    body = {"account": 2, "roles": ["read"], "expires_at": expires_at}
+    headers = {"Idempotency-Key": house.new_id("expires")}
+    status, problem = await house.ask("POST", "/v1/keys", body, key=ADMIN, headers=headers)
+    assert (status, problem["code"]) == (422, "invalid_field")
+    assert problem["errors"][0]["pointer"] == "/expires_at"
