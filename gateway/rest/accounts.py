@@ -64,7 +64,7 @@ async def post_key(call: Call) -> dict[str, Any]:
     expires_ns = 0
     if request.expires_at is not None:
         try:
-            expires_ns = time_ns(request.expires_at)
+            expires_ns = time_ns(request.expires_at) or 1  # 0 would be never
         except ValueError as error:
             raise Problem("invalid_field", f"{error}.", pointer="/expires_at") from None
     done = await command(call, AddKey(key_hash, request.account, int(roles), expires_ns))
