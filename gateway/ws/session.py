@@ -34,6 +34,7 @@ from gateway.ws.packed import Ordinals, owned_rows, parties_of, rows_of_frame
 CLOSE_AUTH_REQUIRED, CLOSE_FORBIDDEN, CLOSE_SLOW = 4001, 4003, 4008
 CLOSE_TOO_BIG, CLOSE_RESTART = 1009, 1012
 CLOSE_SECONDS = 1.0  # for a closing frame to be answered, then the socket is dropped
+SLICE_SECONDS = 0.002  # of one connection's messages at a stretch, then the others have their turn
 KEY_CHECK_SECONDS = 1.0  # how long a revoked key may still be used on a standing connection
 
 
@@ -54,6 +55,8 @@ class Session:
         self._parties = b""  # what packed rows are stamped with; empty while they are not allowed
         self._buckets = Buckets(front.settings, self.loop.time())  # replaced by the key's
         self._key_checked = 0.0
+        peer = transport.get_extra_info("peername")
+        self._address = str(peer[0]) if isinstance(peer, tuple) else ""  # as `request.remote` has it
         self.number = front.admit(self)
         self._deadline = self.loop.call_later(front.settings.auth_seconds_max, self._idle)
 
@@ -61,21 +64,27 @@ class Session:
 
     async def run(self) -> None:
         """Take messages until either side closes. After our own close frame we only wait for the other's."""
-        receive = self.socket.receive
+        receive, now = self.socket.receive, self.loop.time
+        since = now()
         try:
             while True:
-                message = await receive()
+                message = await receive()  # does not wait while whole messages are there
                 kind = message.type
                 if kind is WSMsgType.BINARY:
                     data = message.data
                     if self._parties and self.form is PACK and (rows := rows_of_frame(data)) is not None:
                         self._take_rows(rows)
-                    else:
-                        self.take(data, text=False)
+                        continue
+                    self.take(data, text=False)
                 elif kind is WSMsgType.TEXT:
                     self.take(message.data, text=True)
                 else:  # closed, closing or broken
                     break
+                if now() - since > SLICE_SECONDS:
+                    await asyncio.sleep(0)
+                    since = now()
+        except ConnectionError:
+            pass  # it went while a ping of its was answered
         finally:
             self._deadline.cancel()
             for channel in self.subscriptions.values():
@@ -102,6 +111,8 @@ class Session:
 
     def _dispatch(self, message: Any) -> None:
         try:
+            if type(message) not in _ENTRY:
+                self._take_query()
             _HANDLERS[type(message)](self, message)
         except Problem as problem:
             problem.extra.setdefault("id", message.id)
@@ -269,6 +280,10 @@ class Session:
         assert self.caller is not None
         self.front.limiter.take(self.caller.key_hash, kind, n)
 
+    def _take_query(self) -> None:
+        """One question, as over REST: of the key, or of the address while there is none."""
+        self.front.limiter.take(self._address if self.caller is None else self.caller.key_hash, "queries")
+
     def _order(self, message: messages.Order) -> None:
         caller = self._demand(Role.TRADE)
         self._take_tokens("orders", 1)
@@ -418,5 +433,17 @@ _HANDLERS: dict[type, Any] = {
     messages.ReplacePacked: Session._replace,
     messages.BidMessage: Session._bid,
     messages.Rows: Session._rows_message,
+}
+_ENTRY = {  # messages that take tokens of their own
+    messages.Order,
+    messages.OrderPacked,
+    messages.OrdersMessage,
+    messages.OrdersPacked,
+    messages.Cancel,
+    messages.CancelPacked,
+    messages.Replace,
+    messages.ReplacePacked,
+    messages.BidMessage,
+    messages.Rows,
 }
 FORM_OF_PROTOCOL: dict[str | None, Form] = {None: JSON, "qhatu.json.v1": JSON, "qhatu.msgpack.v1": PACK}

@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 
 from engine.limits import WS_PRIVATE_FRAME_BYTES_MAX
+from gateway.settings import Rates
 from tests.gateway.running import BOOK, CALL_BOOK, TRADER_A, TRADER_B, House, running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -239,3 +240,28 @@ async def test_a_page_of_another_origin_may_not_connect(house: House) -> None:
     ) as response:
         assert response.status == 403 and (await response.json(content_type=None))["code"] == "not_permitted"
         assert "Access-Control-Allow-Origin" not in response.headers
+
+
+async def test_a_flood_of_questions_does_not_keep_others_waiting(house: House) -> None:
+    """What one chunk of bytes holds is not done at a stretch: others have their turn in between."""
+    reader, writer = await raw_socket(house)
+    other = await house.socket()
+    counts, questions = house.venue.front.counts, 1_500
+    before = counts.messages
+    writer.write(text(op="subscribe", channel="executions") * questions)  # refused one by one: there is no key
+    assert (await other.ask({"op": "ping"}))["op"] == "pong"
+    assert counts.messages - before < questions
+    writer.close()
+    await other.close()
+    del reader
+
+
+async def test_questions_over_a_socket_are_counted(tmp_path) -> None:
+    async with running(tmp_path, queries=Rates(1, 20)) as house:
+        socket = await house.socket(TRADER_A)
+        answers = [await socket.ask({"op": "subscribe", "channel": "book", "instrument": BOOK}) for _ in range(25)]
+        assert {answer["op"] for answer in answers[:15]} == {"ok"}
+        assert answers[-1]["code"] == "rate_limited" and answers[-1]["retry_after_ms"] > 0
+        order = {"instrument": BOOK, "side": "buy", "price": "20.00", "quantity": "1", "client_order_id": "still"}
+        assert (await socket.ask({"op": "order"} | order))["op"] == "order"
+        await socket.close()
