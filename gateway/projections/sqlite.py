@@ -31,7 +31,11 @@ class StaleWriter(Exception):
 
 
 class OtherLog(Exception):
-    """The rows were not made from this log, or by another release of the schema; only a rebuild helps."""
+    """The rows were not made from this log, or by another release of the schema, or the file is damaged; only a rebuild
+    helps."""
+
+
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 # Applied in this order within a transaction; rows of one statement stand in the order of their events.
@@ -95,7 +99,7 @@ class SqliteSink:
     """
 
     def __init__(self, path: Path | str, *, shard: int = 0, step: Callable[[str], None] | None = None) -> None:
-        """Open or create. Raises OtherLog for a file of another schema, sqlite3.Error."""
+        """Open or create. Raises OtherLog for a file of another schema or a damaged one, sqlite3.Error."""
         self.path, self.shard = path, shard
         self._step = step or (lambda name: None)
         self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
@@ -107,8 +111,10 @@ class SqliteSink:
             self._db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
             create(self._db, shard, self._step)
             self.fold = self._load()
-        except BaseException:
+        except BaseException as error:
             self._db.close()
+            if _is_damage(error):
+                raise OtherLog(f"{path} is damaged: {error}") from error
             raise
 
     @property
@@ -132,7 +138,8 @@ class SqliteSink:
     def flush(self) -> int:
         """Write everything collected and the cursor in one transaction. Returns rows written or changed.
 
-        Raises StaleWriter, sqlite3.Error; then nothing of it was kept, and this sink is of no further use.
+        Raises StaleWriter, OtherLog for a damaged file, sqlite3.Error; then nothing of it was kept, and this sink is
+        of no further use.
         """
         before = self.cursor
         changes, after = self.fold.changes()
@@ -155,9 +162,11 @@ class SqliteSink:
             self._step("cursor")
             rows = self._write(changes)
             self._db.execute("COMMIT")
-        except BaseException:
+        except BaseException as error:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
+            if _is_damage(error):
+                raise OtherLog(f"{self.path} is damaged: {error}") from error
             raise
         self._step("committed")
         return rows
@@ -226,6 +235,11 @@ def create(db: sqlite3.Connection, shard: int, step: Callable[[str], None] = lam
         raise
     if version not in (0, SCHEMA_VERSION):
         raise OtherLog(f"the rows have schema {version}, this release writes {SCHEMA_VERSION}")
+
+
+def _is_damage(error: BaseException) -> bool:
+    """Whether SQLite says that the file itself is unsound."""
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
 
 
 def remove_store(path: Path) -> None:

@@ -146,6 +146,20 @@ def test_another_schema_is_refused(tmp_path: Path) -> None:
         SqliteSink(path)
 
 
+@pytest.mark.parametrize("place", [0, 4_096], ids=["no database", "a page overwritten"])
+def test_a_damaged_file_is_said_to_be_unfit(tmp_path: Path, season: Season, place: int) -> None:
+    """The follower makes it anew, as it does with the rows of another log."""
+    path = tmp_path / "projection.sqlite"
+    sink = SqliteSink(path)
+    feed(sink, season, upto=20)
+    sink.close()
+    with path.open("r+b") as file:
+        file.seek(place)
+        file.write(b"\xa5" * 40_000)
+    with pytest.raises(OtherLog, match="damaged"):
+        feed(SqliteSink(path), season)
+
+
 def test_views_show_times_as_text(season: Season) -> None:
     sink = SqliteSink(":memory:")
     feed(sink, season)
