@@ -81,7 +81,8 @@ def venue(core: int | None) -> Iterator[tuple[int, int]]:
                 raise RuntimeError(f"the venue did not start: {line!r}\n{log.read()}")
             if core is not None:  # every thread of serve; the follower, a process of its own, goes where there is room
                 for task in os.listdir(f"/proc/{process.pid}/task"):
-                    os.sched_setaffinity(int(task), {core})
+                    with contextlib.suppress(ProcessLookupError):  # a thread of the start that has ended
+                        os.sched_setaffinity(int(task), {core})
             yield int(found[1]), process.pid
         finally:
             process.send_signal(signal.SIGTERM)
@@ -187,7 +188,7 @@ def main(argv: list[str]) -> None:
         p50_us=sync_p50,
         p99_us=sync_p99,
     )
-    shapes = [(1, 64), (10, 16), (100, 8)]
+    shapes = [(1, 256), (10, 64), (100, 16)]
     echo: dict[int, float] = {}
     with echo_server(server_core) as port:
         for per_message, window in shapes:

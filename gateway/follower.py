@@ -39,7 +39,8 @@ EXIT_DIGEST = 3
 EXIT_LOG = 4
 EXIT_APPLY = 5
 
-NICENESS = 10
+NICENESS = 10  # where the system knows no idle class
+PACE_SECONDS = 0.01  # between two steps once it has caught up: a transaction takes what came meanwhile
 POLL_SECONDS_MIN = 0.001
 POLL_SECONDS_MAX = 0.05
 STATUS_SECONDS = 0.5
@@ -69,9 +70,21 @@ def main(argv: list[str] | None = None) -> int:
     from gateway.cli import use_kernel_cache
 
     use_kernel_cache()
+    _stand_back()
+    return Process(arguments.data, arguments.parent_pid).run()
+
+
+def _stand_back() -> None:
+    """Run only where nobody else wants to: a slow reader must not delay a trader's answer.
+
+    Niceness alone is not enough: a nice process still keeps its core for a whole slice, and on two cores the p99 of an
+    acknowledgement at 5,000 orders/s was 12 ms with it and 2 ms without a follower.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+        return
     with contextlib.suppress(OSError):
         os.nice(NICENESS)
-    return Process(arguments.data, arguments.parent_pid).run()
 
 
 class Process:
@@ -152,6 +165,8 @@ class Process:
                 return
             if found:
                 pause = POLL_SECONDS_MIN
+                if caught_up:
+                    time.sleep(PACE_SECONDS)
             else:
                 time.sleep(pause)
                 pause = min(2 * pause, POLL_SECONDS_MAX)

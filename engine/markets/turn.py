@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from engine.codes import EventFlag, EventKind
-from engine.messages.rows import EVENT
+from engine.messages.rows import EVENT, joined
 from engine.state.hot import Hot
 from engine.state.venue import Venue
 
@@ -94,7 +94,7 @@ class Turn:
         self._flush()
         if not self._chunks:
             return NO_EVENTS
-        return self._chunks[0] if len(self._chunks) == 1 else np.concatenate(self._chunks)
+        return self._chunks[0] if len(self._chunks) == 1 else joined(self._chunks)
 
     def _flush(self) -> None:
         if self._rows:

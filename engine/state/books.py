@@ -35,7 +35,7 @@ from engine.limits import (
     WINDOW_TICKS_MIN,
 )
 from engine.messages.refs import exact_text, is_digest_of
-from engine.messages.rows import EVENT
+from engine.messages.rows import EVENT, joined
 from engine.state.hot import BOOK_VIEW, CLIENT_ID_VIEW, LEVEL_VIEW, ORDER_VIEW, STREAM_VIEW, Space
 from engine.state.layout import BOOK, CLIENT_ID, COLD, FAR, LEVEL, META, NOTHING, ORDER, SIDE, State, grown
 
@@ -160,12 +160,12 @@ class Books:
                 self.state, rows, extensions, bodies is not None, first_seq, ts_ns, row, index, self.events
             )
             if count := int(meta["event_count"]):
-                blocks.append(self.events[:count].copy())
+                blocks.append(joined([self.events[:count]]))
             row, index = int(meta["row"]), int(meta["event_index"])
             if status == DONE:
                 break
             self.make_room(status)
-        events = blocks[0] if len(blocks) == 1 else np.concatenate(blocks) if blocks else np.zeros(0, EVENT)
+        events = blocks[0] if len(blocks) == 1 else joined(blocks) if blocks else np.zeros(0, EVENT)
         if bodies is not None:
             self._keep_texts(rows, bodies, first_row, events)
         return row, events
@@ -284,10 +284,10 @@ class Books:
         while True:
             status, left = uncross(self.state, instrument, price_ticks or 0, left, command, index, ts_ns, self.events)
             meta = self.state.meta[0]
-            blocks.append(self.events[: int(meta["event_count"])].copy())
+            blocks.append(joined([self.events[: int(meta["event_count"])]]))
             index = int(meta["event_index"])
             if status == DONE:
-                return np.concatenate(blocks)
+                return joined(blocks)
             assert status == NEED_EVENTS, f"{left} lots more than both sides of {instrument} trade at {price_ticks}"
 
     def sweep_client_ids(self, now_ns: int) -> None:

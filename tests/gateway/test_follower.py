@@ -215,7 +215,7 @@ async def test_spawn_runs_it_at_a_lower_priority(tmp_path: Path, season: Season)
     process = await follower.spawn(tmp_path)
     while seq_in(tmp_path) != season.machine.seq:
         await asyncio.sleep(0.02)
-    assert os.getpriority(os.PRIO_PROCESS, process.pid) >= follower.NICENESS
+    assert os.sched_getscheduler(process.pid) == os.SCHED_IDLE
     process.terminate()
     assert await process.wait() == follower.EXIT_ENDED
     log.close()
