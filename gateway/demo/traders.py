@@ -7,6 +7,7 @@ sends again is a duplicate, and what it does not know any more is among its open
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Mapping
 from random import Random
@@ -27,7 +28,7 @@ class OpenOrder:
         self.price_ticks, self.open_lots, self.since = heard.price_ticks, heard.open_lots, since
 
 
-class Trader:
+class Trader(ABC):
     """What co-ops and importers share: a seed, an account, and the orders it has open in each book."""
 
     def __init__(self, seed: int, account: int, goods: Mapping[str, Good]) -> None:
@@ -46,17 +47,17 @@ class Trader:
             self._since += 1
             book[news.order] = OpenOrder(news, self._since)
 
+    @abstractmethod
     def act(self, second: int, phases: Mapping[str, Phase]) -> Action | None:
         """The next step at a second of the season; None when there is nothing to do."""
-        raise NotImplementedError
 
+    @abstractmethod
     def fill(self, second: int, phases: Mapping[str, Phase]) -> list[Action]:
         """What it takes to have as many orders open in each book as this trader keeps there."""
-        raise NotImplementedError
 
+    @abstractmethod
     def step_of(self, client_id: str) -> None:
         """Note a client id of an earlier run: this one goes on after it."""
-        raise NotImplementedError
 
     def fair(self, symbol: str, second: int) -> int:
         return fair_ticks(self.goods[symbol], self.seed, second)
