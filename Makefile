@@ -6,7 +6,7 @@ PORT   ?= 8080
 COUNT  ?= 10000000
 .DEFAULT_GOAL := help
 
-.PHONY: help run test bench lint fuzz-rows simulate clean
+.PHONY: help run test bench lint fuzz-rows simulate campaign clean
 
 help:
 	@echo "make run        a live harvest season on real lots, with its page (PORT=$(PORT))"
@@ -15,6 +15,7 @@ help:
 	@echo "make lint       style, imports and types"
 	@echo "make fuzz-rows  random bytes as command rows (COUNT=$(COUNT))"
 	@echo "make simulate   the whole venue from seeds (SEEDS=2000 FIRST=0), resumable by FIRST"
+	@echo "make campaign   the proofs of nothing lost, resumable, summed in var/campaign (PART=flips COUNT=50000)"
 
 $(VENV)/.run: pyproject.toml hatch_build.py gateway/web/vendor.toml
 	tools/make-venv $(VENV)
@@ -45,6 +46,9 @@ fuzz-rows: $(VENV)/.test
 
 simulate: $(VENV)/.test
 	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),2000) --first $(or $(FIRST),0)
+
+campaign: $(VENV)/.test
+	nice $(BIN)/python -m tests.campaign $(if $(PART),--part $(PART)) $(if $(filter command,$(firstword $(origin COUNT))),--count $(COUNT))
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info var .pytest_cache .hypothesis .ruff_cache .mypy_cache gateway/web/vendor
