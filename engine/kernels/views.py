@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from engine.kernels.compiled import kernel, step
-from engine.kernels.constants import GTC, LIMIT, MARKET, RANK_NONE, REF_FORM_SHIFT, UNPRICED
-from engine.kernels.ids import enter_id, find_id, forget_ids, rehash_streams
-from engine.kernels.levels import find_level, move_window, next_rank
+from engine.kernels.constants import GTC, LIMIT, LIVE, MARKET, RANK_NONE, REF_FORM_SHIFT, UNPRICED
+from engine.kernels.ids import attach_id, enter_id, find_id, forget_ids, rehash_streams
+from engine.kernels.levels import find_level, move_window, next_rank, open_level
+from engine.kernels.matching import rank_of, unpriced_level
+from engine.kernels.queues import append
 from engine.kernels.slots import order_id, slot_of
 
 NOTHING = -1
@@ -124,6 +126,61 @@ def reindex_ids(s):
     """Enter every text id into an empty, larger index. It is called when all entries are in use."""
     for entry in range(s.meta[0].ids):
         enter_id(s, entry)
+
+
+@step
+def load_order(s, side, level, view):
+    """One ORDER_VIEW row behind the others of its level."""
+    slot = view.order & 0xFFFFFFFF
+    o, c, v = s.orders[slot], s.cold[slot], s.sides[side]
+    o.price = view.price
+    o.account = view.account
+    o.qty = view.qty
+    o.instrument = view.instrument
+    o.side = view.side
+    o.flags = (LIVE | UNPRICED if view.type == MARKET else LIVE) | np.int64(view.ref_form) << REF_FORM_SHIFT
+    c.seq = view.seq
+    c.entered_qty = view.entered_qty
+    c.ref_hi = view.ref_hi
+    c.ref_lo = view.ref_lo
+    append(s, level, slot)
+    v.total += view.qty
+    v.orders += 1
+    s.meta[0].orders_open += 1
+
+
+@kernel
+def load_side(s, side, orders):
+    """Fill an empty side with ORDER_VIEW[n] in priority order. The caller has made room for its levels.
+
+    Levels come worst first, so that far ones join the sorted vector at its end; in a level, orders come oldest first.
+    """
+    v = s.sides[side]
+    first, end = 0, len(orders)
+    while first < end and orders[first].type == MARKET:
+        load_order(s, side, unpriced_level(s, side), orders[first])
+        first += 1
+    if first < end:
+        v.best = rank_of(side & 1, np.int64(orders[first].price))
+        v.rank0 = v.best - (v.ticks >> 2)
+    while first < end:
+        start = end - 1
+        while start > first and orders[start - 1].price == orders[start].price:
+            start -= 1
+        level = open_level(s, side, rank_of(side & 1, np.int64(orders[start].price)))
+        for i in range(start, end):
+            load_order(s, side, level, orders[i])
+        end = start
+
+
+@kernel
+def load_ids(s):
+    """Enter the first meta.ids rows of State.ids into the empty index; bind those of open orders to them."""
+    for entry in range(s.meta[0].ids):
+        enter_id(s, entry)
+        e = s.ids[entry]
+        if e.closed_ns == NOTHING:
+            attach_id(s, entry, np.int64(e.order) & 0xFFFFFFFF, np.int64(e.order))
 
 
 @kernel

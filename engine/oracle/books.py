@@ -8,9 +8,9 @@ so that the best level of either side comes first.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from sortedcontainers import SortedDict
@@ -41,7 +41,17 @@ from engine.limits import (
 )
 from engine.messages.refs import exact_text, is_digest_of, is_exact_text
 from engine.messages.rows import EVENT, ROW_VERSION
-from engine.state.hot import BOOK_VIEW, CLIENT_ID_VIEW, LEVEL_VIEW, ORDER_VIEW, STREAM_VIEW, Space
+from engine.state.hot import (
+    BOOK_VIEW,
+    CLIENT_ID_VIEW,
+    LEVEL_VIEW,
+    ORDER_VIEW,
+    SLOTS_VIEW,
+    STREAM_VIEW,
+    Section,
+    Space,
+)
+from engine.state.sections import canonical_parts, orders_by_book, texts_of
 
 TEXT_FORMS = (RefForm.TEXT, RefForm.DIGEST)
 
@@ -616,24 +626,65 @@ class Books:
         known = self.client_ids.get((account, form, hi, lo))
         return known.order if known and known.order in self.orders else None
 
-    def canonical(self) -> Iterator[tuple[str, bytes]]:
+    # The whole of it
+
+    def sections(self) -> dict[str, Section]:
+        """See `engine.state.sections`."""
+        heads, orders = [], []
         for number in sorted(self.books):
             book = self.books[number]
             sides = [[order.view() for order in side.by_priority()] for side in book.sides]
             head = (number, book.phase, book.multiplier, book.price_min, book.price_max, book.qty_max)
-            view = np.array([(*head, len(sides[0]), len(sides[1]))], BOOK_VIEW)
-            yield f"book/{number}", view.tobytes() + np.array(sides[0] + sides[1], ORDER_VIEW).tobytes()
-        streams = [(*stream, self.streams[stream]) for stream in sorted(self.streams)]
-        yield "streams", np.array(streams, STREAM_VIEW).tobytes()
+            heads.append((*head, len(sides[0]), len(sides[1])))
+            orders += sides[0] + sides[1]
         known = []
         for account, form, hi, lo in sorted(self.client_ids):
             entry = self.client_ids[account, form, hi, lo]
             known.append((account, form, entry.reason, hi, lo, entry.body_hash, entry.order, entry.seq,
                           entry.closed_ns))  # fmt: skip
-        yield "client_ids", np.array(known, CLIENT_ID_VIEW).tobytes()
         texts = [
             f"{order.order}={order.text}\n"
             for _, order in sorted(self.orders.items())
             if order.ref[0] == RefForm.DIGEST
         ]
-        yield "texts", "".join(texts).encode("ascii")
+        used = len(self.slots.generation)
+        given_back = list(self.slots.ring)[self.slots.issued - used :]
+        return {
+            "books": np.array(heads, BOOK_VIEW),
+            "orders": np.array(orders, ORDER_VIEW),
+            "accounts": np.array(sorted(self.accounts), np.uint32),
+            "streams": np.array([(*key, self.streams[key]) for key in sorted(self.streams)], STREAM_VIEW),
+            "client_ids": np.array(known, CLIENT_ID_VIEW),
+            "texts": "".join(texts).encode("ascii"),
+            "slots": np.array([(self.slots.issued, used)], SLOTS_VIEW),
+            "lives": np.array([self.slots.generation[slot] for slot in range(used)], np.uint32),
+            "ring": np.array(given_back, np.int32),
+        }
+
+    def load(self, sections: Mapping[str, Any]) -> None:
+        """Become the state that `sections` tell."""
+        assert not self.books and not self.slots.generation, "only books that were never used are loaded"
+        self.accounts = set(sections["accounts"].tolist())
+        (issued, used), ring = sections["slots"].tolist()[0], sections["ring"].tolist()
+        self.slots.issued = issued
+        self.slots.ring = deque([*range(used, issued), *ring])
+        self.slots.generation = dict(enumerate(sections["lives"].tolist()))
+        texts = texts_of(sections)
+        for head, buys, sells in orders_by_book(sections):
+            number, phase, *terms = head.tolist()[:6]
+            book = self.books[number] = Book(number, *terms)
+            book.phase = phase
+            for row in buys.tolist() + sells.tolist():
+                order = Order(*row[:10], ref=row[10:], text=texts.get(row[0]))
+                if order.ref[0] == RefForm.TEXT:
+                    order.text = exact_text(*order.ref[1:])
+                self.orders[order.order] = order
+                book.sides[order.side].add(order)
+        self.streams = {(account, stream): last for account, stream, last in sections["streams"].tolist()}
+        for account, form, reason, hi, lo, body_hash, order, seq, closed_ns in sections["client_ids"].tolist():
+            entry = self.client_ids[account, form, hi, lo] = ClientId(body_hash, seq, order, reason, closed_ns)
+            if closed_ns < 0:
+                self.orders[order].client_ids.append(entry)
+
+    def canonical(self) -> Iterator[tuple[str, bytes]]:
+        return canonical_parts(self.sections())

@@ -7,11 +7,12 @@ doubled when its instrument changes phase.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
-from engine.codes import CommandKind, RefForm, Side
+from engine.codes import CommandKind, OrderType, RefForm, Side
 from engine.domain.curve import Curve
 from engine.kernels import book, views
 from engine.kernels.constants import (
@@ -36,14 +37,25 @@ from engine.limits import (
 )
 from engine.messages.refs import exact_text, is_digest_of
 from engine.messages.rows import EVENT, joined
-from engine.state.hot import BOOK_VIEW, CLIENT_ID_VIEW, LEVEL_VIEW, ORDER_VIEW, STREAM_VIEW, Space
+from engine.state.hot import (
+    BOOK_VIEW,
+    CLIENT_ID_VIEW,
+    LEVEL_VIEW,
+    ORDER_VIEW,
+    SLOTS_VIEW,
+    STREAM_VIEW,
+    Section,
+    Space,
+)
 from engine.state.layout import BOOK, CLIENT_ID, COLD, FAR, LEVEL, META, NOTHING, ORDER, SIDE, State, grown
+from engine.state.sections import canonical_parts, orders_by_book, texts_of
 
 EVENT_BUFFER_ROWS = 1_024
 EVENT_BUFFER_ROWS_MIN = 2  # one event and the one that ends its order
 SIDE_EMPTY = np.zeros(1, SIDE)
 SIDE_EMPTY["best"], SIDE_EMPTY["unpriced"] = RANK_NONE, NOTHING
 REF_FORM_BROKEN = 255
+INDEX_PLACES_PER_ID = 4  # of the hash table of text ids
 FAR_LEVELS_PER_WINDOW = 16  # a window doubles when more than ticks / 16 levels stand outside it
 
 
@@ -86,7 +98,7 @@ class Books:
             stream_keys=np.zeros(64, np.int64),
             stream_last=np.zeros(64, np.int64),
             ids=np.zeros(64, CLIENT_ID),
-            id_index=np.zeros(256, np.int32),
+            id_index=np.zeros(64 * INDEX_PLACES_PER_ID, np.int32),
             meta=np.zeros(1, META),
         )
         meta = self.state.meta[0]
@@ -206,6 +218,11 @@ class Books:
         if least > len(s.far):
             self.state = s._replace(far=grown(s.far, _power_of_two(least)))
 
+    def _room_for_levels(self, wanted: int) -> None:
+        least = int(self.state.meta[0]["levels_used"]) + wanted
+        if least > len(self.state.levels):
+            self.state = self.state._replace(levels=grown(self.state.levels, _power_of_two(least)))
+
     def _take_window(self, ticks: int) -> tuple[int, int]:
         """(level0, bits0) of a zeroed window of `ticks` levels."""
         if self._spare_windows.get(ticks):
@@ -234,10 +251,7 @@ class Books:
         new = old if wanted == ticks else self._take_window(wanted)
         # Every level may end up outside: room for that many single levels and far entries.
         levels = int(row["orders"])
-        meta = self.state.meta[0]
-        if int(meta["levels_used"]) + levels > len(self.state.levels):
-            capacity = _power_of_two(int(meta["levels_used"]) + levels)
-            self.state = self.state._replace(levels=grown(self.state.levels, capacity))
+        self._room_for_levels(levels)
         self._room_for_far(4 * levels)
         views.relocate(self.state, side, best - wanted // 4, wanted, *new, np.zeros(levels, LEVEL))
         if new != old:
@@ -331,34 +345,120 @@ class Books:
             return None
         return int(views.order_named(self.state, account, int(form), np.uint64(hi), np.uint64(lo))) or None
 
-    def canonical(self) -> Iterator[tuple[str, bytes]]:
-        for instrument in self._listed:
-            row = self.state.books[instrument]
-            parts = []
-            for side in Side:
-                orders = np.zeros(int(self.state.sides[2 * instrument + side]["orders"]), ORDER_VIEW)
-                count = views.orders_of_side(self.state, 2 * instrument + int(side), orders)
-                assert count == len(orders)
-                parts.append(orders)
-            head = np.zeros(1, BOOK_VIEW)
+    # The whole of it
+
+    def sections(self) -> dict[str, Section]:
+        """See `engine.state.sections`."""
+        s, meta = self.state, self.state.meta[0]
+        heads, parts = np.zeros(len(self._listed), BOOK_VIEW), []
+        for head, instrument in zip(heads, self._listed, strict=True):
+            row = s.books[instrument]
             head["instrument"] = instrument
             for name in ("phase", "multiplier", "price_min", "price_max", "qty_max"):
                 head[name] = row[name]
-            head["buy_orders"], head["sell_orders"] = len(parts[0]), len(parts[1])
-            yield f"book/{instrument}", head.tobytes() + parts[0].tobytes() + parts[1].tobytes()
-        used = self.state.stream_keys != 0
-        keys = self.state.stream_keys[used]
+            for side, name in zip(Side, ("buy_orders", "sell_orders"), strict=True):
+                orders = np.zeros(int(s.sides[2 * instrument + side]["orders"]), ORDER_VIEW)
+                count = views.orders_of_side(s, 2 * instrument + int(side), orders)
+                assert count == len(orders)
+                head[name] = count
+                parts.append(orders)
+        used = s.stream_keys != 0
+        keys = s.stream_keys[used]
         streams = np.zeros(len(keys), STREAM_VIEW)
         streams["account"], streams["stream"] = keys >> 32, keys & 0xFFFFFFFF
-        streams["last"] = self.state.stream_last[used]
-        yield "streams", streams[np.argsort(keys)].tobytes()
-        entries = self.state.ids[self.state.id_index[self.state.id_index != 0] - 1]
+        streams["last"] = s.stream_last[used]
+        entries = s.ids[s.id_index[s.id_index != 0] - 1]
         known = np.zeros(len(entries), CLIENT_ID_VIEW)
         for name in CLIENT_ID_VIEW.names or ():
             known[name] = entries[name]
-        yield "client_ids", known[np.lexsort((known["lo"], known["hi"], known["form"], known["account"]))].tobytes()
         texts = [f"{order}={text}\n" for order, text in sorted(self._texts.items()) if self.order(order) is not None]
-        yield "texts", "".join(texts).encode("ascii")
+        slots = np.zeros(1, SLOTS_VIEW)
+        slots["issued"], slots["used"] = meta["slots_issued"], meta["slots_fresh"]
+        places = (int(meta["ring_first"]) + np.arange(int(meta["ring_count"]))) % len(s.ring)
+        return {
+            "books": heads,
+            "orders": joined(parts) if parts else np.zeros(0, ORDER_VIEW),
+            "accounts": np.flatnonzero(s.accounts).astype(np.uint32),
+            "streams": streams[np.argsort(keys)],
+            "client_ids": known[np.lexsort((known["lo"], known["hi"], known["form"], known["account"]))],
+            "texts": "".join(texts).encode("ascii"),
+            "slots": slots,
+            "lives": s.orders["generation"][: int(meta["slots_fresh"])].copy(),
+            "ring": s.ring[places],
+        }
+
+    def load(self, sections: Mapping[str, Any]) -> None:
+        """Become the state that `sections` tell. Hash tables are filled anew, under this start's own seed."""
+        assert not self._listed and not self.state.meta[0]["slots_fresh"], "only books that were never used are loaded"
+        for account in sections["accounts"]:
+            self.open_account(int(account))
+        self._load_slots(sections)
+        for head, buys, sells in orders_by_book(sections):
+            instrument = int(head["instrument"])
+            terms = {name: int(head[name]) for name in ("multiplier", "price_min", "price_max", "qty_max")}
+            self.list_instrument(instrument, **terms)
+            self.state.books[instrument]["phase"] = head["phase"]
+            for side, orders in zip(Side, (buys, sells), strict=True):
+                self._load_side(2 * instrument + int(side), orders)
+        self._load_streams(sections["streams"])
+        self._load_client_ids(sections["client_ids"])
+        self._texts = texts_of(sections)
+
+    def _load_slots(self, sections: Mapping[str, Any]) -> None:
+        slots, lives, ring = sections["slots"][0], sections["lives"], sections["ring"]
+        issued, s = int(slots["issued"]), self.state
+        self.state = s = s._replace(
+            orders=grown(s.orders, issued),
+            cold=grown(s.cold, issued),
+            named=grown(s.named, issued),
+            ring=np.zeros(_power_of_two(issued), np.int32),
+        )
+        meta = s.meta[0]
+        meta["slots_issued"], meta["slots_fresh"], meta["ring_count"] = issued, slots["used"], len(ring)
+        s.orders["generation"][: len(lives)] = lives
+        s.ring[: len(ring)] = ring
+
+    def _load_side(self, side: int, orders: np.ndarray) -> None:
+        if not len(orders):
+            return
+        prices = orders["price"][orders["type"] != OrderType.MARKET]
+        levels = int(np.count_nonzero(np.diff(prices))) + 1  # and one for unpriced orders
+        ticks = self.window_ticks
+        width = int(abs(int(prices[-1]) - int(prices[0]))) if len(prices) else 0
+        while ticks < WINDOW_TICKS_MAX and ticks < 2 * width and levels > ticks // FAR_LEVELS_PER_WINDOW:
+            ticks *= 2
+        row = self.state.sides[side]
+        level0, bits0 = self._take_window(ticks)
+        row["ticks"], row["level0"], row["bits0"] = ticks, level0, bits0
+        self._room_for_levels(levels + 1)
+        self._room_for_far(4 * levels)
+        views.load_side(self.state, side, joined([orders]))  # a copy: the kernel takes what may be written
+
+    def _load_streams(self, streams: np.ndarray) -> None:
+        size = max(len(self.state.stream_keys), _power_of_two(2 * len(streams) + 2))
+        self.state = self.state._replace(stream_keys=np.zeros(size, np.int64), stream_last=np.zeros(size, np.int64))
+        keys = streams["account"].astype(np.int64) << 32 | streams["stream"].astype(np.int64)
+        views.reindex_streams(self.state, keys, streams["last"].astype(np.int64))
+        self.state.meta[0]["streams"] = len(streams)
+
+    def _load_client_ids(self, known: np.ndarray) -> None:
+        size = max(len(self.state.ids), _power_of_two(len(known) + 1))
+        ids = np.zeros(size, CLIENT_ID)
+        for name in CLIENT_ID_VIEW.names or ():
+            ids[name][: len(known)] = known[name]
+        ids["next"] = NOTHING
+        self.state = self.state._replace(ids=ids, id_index=np.zeros(INDEX_PLACES_PER_ID * size, np.int32))
+        meta = self.state.meta[0]
+        meta["ids"] = meta["ids_fresh"] = len(known)
+        closed = np.flatnonzero(known["closed_ns"] != NOTHING)
+        closed = closed[np.argsort(known["closed_ns"][closed], kind="stable")]  # oldest first
+        if len(closed):
+            ids["next"][closed[:-1]] = closed[1:]
+            meta["closed_first"], meta["closed_last"] = closed[0], closed[-1]
+        views.load_ids(self.state)
+
+    def canonical(self) -> Iterator[tuple[str, bytes]]:
+        return canonical_parts(self.sections())
 
 
 def _read_only(rows: np.ndarray) -> np.ndarray:

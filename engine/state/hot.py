@@ -6,8 +6,8 @@ Python on sortedcontainers, written from the rules). `Machine(hot)` runs on eith
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -67,6 +67,11 @@ CLIENT_ID_VIEW = np.dtype(
         ("closed_ns", "<i8"),  # when its order ended or it was refused; -1 while the order is open
     ]
 )
+
+# The ring of slots: how many were issued (it doubles), and how many of them were ever used.
+SLOTS_VIEW = np.dtype([("issued", "<i8"), ("used", "<i8")])
+
+Section = np.ndarray | bytes  # one named part of a state
 
 
 class Space(NamedTuple):
@@ -147,6 +152,14 @@ class Hot(Protocol):
 
     def order_of_text(self, account: int, form: int, hi: int, lo: int) -> int | None:
         """Engine id of the open order that `account` named so, or None."""
+        ...
+
+    def sections(self) -> dict[str, Section]:
+        """The whole logical state as arrays of its own (copies); `engine/state/sections.py` says which."""
+        ...
+
+    def load(self, sections: Mapping[str, Any]) -> None:
+        """Become the state that `sections` tell. Only on books that were never used."""
         ...
 
     def canonical(self) -> Iterator[tuple[str, bytes]]:

@@ -34,5 +34,4 @@ def compile_kernels() -> None:
     books.level_count()
     books.curve(1)
     books.sweep_client_ids(2)
-    for _ in books.canonical():
-        pass
+    Books(window_ticks=WINDOW_TICKS_MIN).load(books.sections())

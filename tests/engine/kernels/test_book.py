@@ -13,8 +13,8 @@ from engine.messages.rows import COMMAND, EXTENSION, ROW_VERSION
 from engine.oracle.books import Books as Oracle
 from engine.state.audit import audit
 from engine.state.books import Books
-from engine.state.hot import Space
-from tests.engine.book_flows import Batch, Twins, assert_same_events, play, random_row, set_up
+from engine.state.hot import Hot, Space
+from tests.engine.book_flows import Batch, Twins, assert_same_events, assert_same_sections, play, random_row, set_up
 
 # Small room, so that every kind of fullness, doubling and retirement is met.
 SPACES = [
@@ -37,19 +37,23 @@ def books_of_every_shape(space: Space) -> list[Books]:
     ]
 
 
+def every_hot(space: Space) -> list[Hot]:
+    return [Oracle(space), *books_of_every_shape(space)]
+
+
 @pytest.mark.parametrize("space", SPACES, ids=["plain", "few orders", "short lives", "few ids"])
 @given(random=st.randoms(use_true_random=False))
 @FLOWS
 def test_kernel_and_oracle_agree(space, random):
-    twins = Twins(set_up(Oracle(space)), *(set_up(books) for books in books_of_every_shape(space)))
-    play(twins, random, steps=8, rows_max=12)
+    twins = Twins(*(set_up(hot) for hot in every_hot(space)))
+    play(twins, random, steps=8, rows_max=12, fresh=lambda: every_hot(space))
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_kernel_and_oracle_agree_on_long_flows(seed):
     space = SPACES[seed % len(SPACES)]
-    twins = Twins(set_up(Oracle(space)), *(set_up(books) for books in books_of_every_shape(space)))
-    play(twins, Random(seed), steps=40, rows_max=80)
+    twins = Twins(*(set_up(hot) for hot in every_hot(space)))
+    play(twins, Random(seed), steps=40, rows_max=80, fresh=lambda: every_hot(space))
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -69,7 +73,7 @@ def test_batch_partition_changes_nothing(seed):
         assert at == stop
         found.append(events)
     assert_same_events(expected, np.concatenate(found))
-    assert list(whole.canonical()) == list(parts.canonical())
+    assert_same_sections(whole.sections(), parts.sections())
 
 
 def test_a_cold_row_hands_back():
