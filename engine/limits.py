@@ -19,7 +19,17 @@ RECORD_COMMANDS_MAX = 4_000  # commands in one record; a batch is at most one re
 RECORD_ALIGN_BYTES = 64
 BODY_BYTES_MAX = 64 * 1024  # body of one cold command
 SEGMENT_BYTES = 64 * 1024 * 1024
+SEGMENT_BYTES_MAX = 1024 * 1024 * 1024  # of one that is read
 SEGMENT_HEADER_BYTES = 4096
+ARCHIVE_CHUNK_BYTES = 1024 * 1024  # compressed at a time, some 2 ms
+
+# Snapshots
+SNAPSHOTS_KEPT = 2  # the older one stands in when the newer is damaged
+SNAPSHOT_EVERY_COMMANDS = 1_000_000  # whichever comes first; none while nothing happens
+SNAPSHOT_EVERY_SECONDS = 300.0
+# Written and synced at a time, while the log commits on the same disk; see ZERO_CHUNK_BYTES.
+SNAPSHOT_CHUNK_BYTES = 256 * 1024
+SNAPSHOT_DIRECTORY_BYTES_MAX = 1024 * 1024
 
 # Book
 INSTRUMENTS_MAX = 65_535  # u2 in the hot order

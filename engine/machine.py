@@ -11,7 +11,7 @@ commands in hand; `skips` (from the operator's SKIP commands) pass over them whe
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -20,14 +20,18 @@ import numpy as np
 from engine.codes import COLD_FIRST, CommandKind, EventKind, Reason, RefForm
 from engine.domain.curve import Clearing
 from engine.limits import BODY_BYTES_MAX
-from engine.log.record import GENESIS_DIGEST, Record, chain_events
+from engine.log.interface import Tail
+from engine.log.record import GENERATION, GENESIS_DIGEST, Record, chain_events
+from engine.log.snapshot import BadSnapshot, Snapshot, section_group, snapshot_name
 from engine.markets import helmsman, identity, phases, registers, timers
 from engine.markets.call_auction import clear
 from engine.markets.turn import NO_EVENTS, Turn
 from engine.messages.bodies import Bid, Body, EndSale, OpenSale, decode_body
 from engine.messages.rows import ROW_VERSION
 from engine.state.canonical import state_hash
+from engine.state.cold import cold_sections, venue_of
 from engine.state.hot import Hot
+from engine.state.sections import FORMS
 from engine.state.venue import Venue
 
 
@@ -71,6 +75,34 @@ class Machine:
         self.seq = 0  # last command applied
         self.ts_ns = 0  # of its record
         self.event_digest = GENESIS_DIGEST  # chain over all records that had commands
+
+    def snapshot(self, tail: Tail, extra: Mapping[str, np.ndarray | bytes] | None = None) -> Snapshot:
+        """The whole state, standing after the record before `tail`; arrays of its own, which nothing here changes
+        later. `extra` joins under "extra/"."""
+        assert tail.next_seq == self.seq + 1, "the machine stands where the log does"
+        sections = {f"hot/{name}": part for name, part in self.hot.sections().items()}
+        sections |= {f"cold/{name}": part for name, part in cold_sections(self.venue)}
+        sections |= {f"extra/{name}": part for name, part in (extra or {}).items()}
+        return Snapshot(
+            0, GENERATION, tail, self.ts_ns, self.event_digest, self.state_hash(), sections,
+        )  # fmt: skip
+
+    @classmethod
+    def restored(cls, hot: Hot, snapshot: Snapshot, skips: frozenset[int] = frozenset()) -> Machine:
+        """The machine that a snapshot of this generation tells, on unused books. Raises BadSnapshot when its sections
+        are no state, or another one than its hash says."""
+        name = snapshot_name(snapshot.number)
+        machine = cls(hot, skips)
+        try:
+            hot.load(section_group(snapshot.sections, "hot/", FORMS))
+            machine.venue = venue_of(section_group(snapshot.sections, "cold/"))
+        except (KeyError, ValueError, IndexError, msgspec.DecodeError) as error:
+            raise BadSnapshot(name, f"its sections are no state: {type(error).__name__} {error}") from error
+        machine.seq, machine.ts_ns = snapshot.seq, snapshot.ts_ns
+        machine.event_digest = snapshot.event_digest
+        if (found := machine.state_hash()) != snapshot.state_hash:
+            raise BadSnapshot(name, f"its state has hash {found.hex()}, it says {snapshot.state_hash.hex()}")
+        return machine
 
     def apply(self, record: Record) -> np.ndarray:
         """EVENT[n] of the record's commands, in order. An empty record fires nothing and changes nothing.

@@ -1,4 +1,4 @@
-"""Files that fail when asked to: the n-th call of a name raises OSError, once."""
+"""Files that fail when asked to: the n-th call of a name raises OSError once, or every call after the n-th."""
 
 from __future__ import annotations
 
@@ -14,10 +14,15 @@ class FaultyFiles:
         self._files = files
         self._fail_at: dict[str, int] = {}
         self.calls: dict[str, int] = {}
+        self._left: int | None = None
 
     def fail(self, name: str, after: int = 0) -> None:
         """Let the call of `name` fail that comes after `after` more good ones."""
         self._fail_at[name] = self.calls.get(name, 0) + after
+
+    def fail_after(self, calls: int) -> None:
+        """Let the call fail, whatever its name, that comes after so many more good ones, and every later one."""
+        self._left = calls
 
     def __getattr__(self, name: str):
         function = getattr(self._files, name)
@@ -25,7 +30,9 @@ class FaultyFiles:
         def call(*args, **kwargs):
             count = self.calls.get(name, 0)
             self.calls[name] = count + 1
-            if self._fail_at.get(name) == count:
+            if self._left is not None:
+                self._left -= 1
+            if self._fail_at.get(name) == count or (self._left is not None and self._left < 0):
                 raise OSError(errno.EIO, f"planted: {name}")
             return function(*args, **kwargs)
 

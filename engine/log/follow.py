@@ -9,10 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from engine.limits import RECORD_BYTES_MAX, SEGMENT_HEADER_BYTES
+from engine.log.archive import first_number_of, is_packed, list_all, read_packed
 from engine.log.files import Files
 from engine.log.interface import LogCorrupt, Tail
 from engine.log.record import Record, padded
-from engine.log.segments import Walk, list_segments, read_segment_header
+from engine.log.segments import Walk, check_segment_header, list_segments
 
 READ_BYTES_IDLE = 16 * 1024  # looked at when nothing was new the last time
 READ_BYTES = 8 * RECORD_BYTES_MAX
@@ -32,6 +33,7 @@ class LogReader:
         self.tail = tail or Tail()  # the next record to hand out follows this
         self._path: Path | None = None
         self._handle: int | None = None
+        self._packed: bytes | None = None  # an archived segment's bytes, in place of a handle
         self._at = 0  # where the next record stands
         self._window = READ_BYTES
 
@@ -39,12 +41,14 @@ class LogReader:
         """Up to `max_records` records (and READ_BYTES), in order."""
         while True:
             # Listed before the bytes are read: whatever stands before a later segment is then durable and visible.
-            paths = list_segments(self.files, self.directory)
-            if self._handle is None and not self._enter(paths):
+            numbers = [int(path.stem) for path in list_segments(self.files, self.directory)]
+            if self._path is None and not self._enter():
                 return []
             assert self._path is not None
-            begun = int(self._path.stem)
-            later = next((number for path in paths if (number := int(path.stem)) > begun), None)
+            begun = first_number_of(self._path)
+            if begun not in numbers:  # it is archived, and so may others be
+                numbers = [number for number, _ in list_all(self.files, self.directory)]
+            later = next((number for number in numbers if number > begun), None)
             records = self._take(max_records, later)
             if records or later != self.tail.next_number:
                 return records
@@ -53,23 +57,45 @@ class LogReader:
     def close(self) -> None:
         if self._handle is not None:
             self.files.close(self._handle)
-        self._handle = self._path = None
+        self._handle = self._path = self._packed = None
 
-    def _enter(self, paths: list[Path]) -> bool:
+    def _open(self) -> Path | None:
+        """The segment that holds the next record, open or unpacked; None when there is none yet."""
+        for _ in range(2):  # it may just be moving to the archive
+            places = list_all(self.files, self.directory)
+            if not places:
+                return None
+            path = next((path for number, path in reversed(places) if number <= self.tail.next_number), None)
+            if path is None:
+                raise ValueError(f"the log and its archive begin at record {places[0][0]}, not {self.tail.next_number}")
+            try:
+                if is_packed(path):
+                    self._packed = read_packed(self.files, path)
+                else:
+                    self._handle = self.files.open(path, writable=False)
+            except FileNotFoundError:
+                continue
+            return path
+        raise FileNotFoundError(path)
+
+    def _bytes(self, length: int, at: int) -> bytes:
+        if self._packed is not None:
+            return self._packed[at : at + length]
+        assert self._handle is not None
+        return self.files.pread(self._handle, length, at)
+
+    def _enter(self) -> bool:
         """Open the segment that holds the next record and find its place; False when there is none yet."""
-        paths = [path for path in paths if int(path.stem) <= self.tail.next_number] or paths[:1]
-        if not paths:
+        path = self._open()
+        if path is None:
             return False
-        path = paths[-1]
-        if int(path.stem) > self.tail.next_number:
-            raise ValueError(f"the log begins at record {int(path.stem)}, not {self.tail.next_number}")
-        self._handle, self._path = self.files.open(path, writable=False), path
-        header = read_segment_header(self.files, self._handle, path, self.shard)
+        self._path = path
+        header = check_segment_header(self._bytes(SEGMENT_HEADER_BYTES, 0), path, self.shard)
         self._at = SEGMENT_HEADER_BYTES
         if header.tail.next_number == self.tail.next_number:
             found = header.tail
         else:
-            buffer = self.files.pread(self._handle, self.files.size(self._handle), 0)
+            buffer = self._packed or self._bytes(self.files.size(self._handle or 0), 0)
             walk = Walk(path.name, buffer, header.tail, self.shard)
             for record in walk:
                 if record.number + 1 == self.tail.next_number:
@@ -101,8 +127,8 @@ class LogReader:
 
     def _look(self, max_records: int, window: int, later: int | None) -> tuple[Walk, list[Record]]:
         """The walk over what stands here now, and of its records those known durable."""
-        assert self._handle is not None and self._path is not None
-        buffer = self.files.pread(self._handle, window, self._at)
+        assert self._path is not None
+        buffer = self._bytes(window, self._at)
         walk = Walk(self._path.name, buffer, self.tail, self.shard, at=0)
         found = []
         for record in walk:

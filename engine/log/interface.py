@@ -1,7 +1,4 @@
-"""What the venue asks of a log, so that another durable log can stand in its place, and how one fails.
-
-Snapshots and archives will join this interface: `archive(before)`, and snapshots put, get and list.
-"""
+"""What the venue asks of a log, so that another durable log can stand in its place, and how one fails."""
 
 from __future__ import annotations
 
@@ -57,7 +54,9 @@ class Log(Protocol):
     """One writer. `write` blocks until the record is durable; it is called from one thread at a time."""
 
     notes: list[str]  # what an operator should know about how it was opened: a torn tail that was cut
-    skips: frozenset[int]  # sequences that SKIP commands in the log name
+    skips: frozenset[int]  # sequences that SKIP commands in the log name (in what is not archived: a SKIP stands after
+    # the command it names, so a start that reads from a snapshot on needs no others)
+    first_number: int  # first record that `read` can give without an archive
     durable_number: int  # last record known durable, 0 for none
 
     def claim(self, epoch: int | None = None) -> Tail:
@@ -68,8 +67,12 @@ class Log(Protocol):
         """Make one record durable. Raises LogFailed; AssertionError when the record does not follow the last."""
         ...
 
-    def read(self, from_number: int = 1) -> Iterator[Record]:
-        """Durable records from `from_number`, in order, chain checked. Raises LogCorrupt."""
+    def read(self, after: Tail = Tail()) -> Iterator[Record]:
+        """Durable records that follow `after` (a place in this log), in order, chain checked; archived ones too.
+
+        Raises LogCorrupt, also when `after` is no place of this log; ValueError when the first record asked for is
+        neither in the log nor in its archive.
+        """
         ...
 
     def wants_room(self) -> bool:

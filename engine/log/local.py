@@ -7,11 +7,13 @@ otherwise it is the torn end of a write that nobody was told about: it is cut, z
 from __future__ import annotations
 
 import threading
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.limits import RECORD_BYTES_MAX, SEGMENT_BYTES, SEGMENT_HEADER_BYTES
+from engine.log.archive import content, is_packed, list_all, list_archived, read_packed
 from engine.log.files import Files, Locked
 from engine.log.interface import LogCorrupt, LogFailed, Tail
 from engine.log.record import Record, padded
@@ -19,10 +21,11 @@ from engine.log.segments import (
     PREPARED,
     SegmentHeader,
     Walk,
+    check_segment_header,
     list_segments,
     prepare_segment,
     publish_segment,
-    read_segment_header,
+    segment_name,
     zero,
 )
 from engine.log.skips import skips_of
@@ -50,6 +53,7 @@ class LocalLog:
         self.skips: frozenset[int] = frozenset()
         self.tail = Tail()
         self.durable_number = 0
+        self.first_number = 1
         self._epoch: int | None = None  # claimed
         self._failed: str | None = None
         self._lock: int | None = None
@@ -117,6 +121,11 @@ class LocalLog:
         vouched = 0
         end: End | None = None
         paths = list_segments(self.files, self.directory)
+        if not paths and (archived := list_archived(self.files, self.directory)):
+            why = f"the archive goes up to the segment of record {archived[-1]}, but no later segment is there"
+            raise LogCorrupt("(none)", 0, 0, why)
+        if paths:
+            self.first_number = int(paths[0].stem)
         for index, path in enumerate(paths):
             header, walk = self._walk(path)
             if index and header.tail != self.tail:
@@ -130,7 +139,7 @@ class LocalLog:
             self.tail = walk.tail
             torn = None
             if index + 1 < len(paths):
-                self._check_whole(walk, paths[index + 1])
+                self._check_whole(walk, int(paths[index + 1].stem))
             elif not walk.clean() or len(walk.buffer) < header.segment_bytes:
                 witness = walk.witness()
                 if witness:
@@ -143,19 +152,14 @@ class LocalLog:
         return end
 
     def _walk(self, path: Path) -> tuple[SegmentHeader, Walk]:
-        handle = self.files.open(path, writable=False)
-        try:
-            header = read_segment_header(self.files, handle, path, self.shard)
-            buffer = self.files.pread(handle, self.files.size(handle), 0)
-        finally:
-            self.files.close(handle)
+        buffer = read_packed(self.files, path) if is_packed(path) else content(self.files, path)
+        header = check_segment_header(buffer, path, self.shard)
         return header, Walk(path.name, buffer, header.tail, self.shard)
 
-    def _check_whole(self, walk: Walk, following: Path) -> None:
-        """A segment with one after it holds every record up to that one's first."""
-        first_number = int(following.stem)
-        if walk.tail.next_number != first_number:
-            why = f"{walk.trouble}; {following.name} after it says that it was durable"
+    def _check_whole(self, walk: Walk, following: int) -> None:
+        """A segment with one after it holds every record up to that one's first, `following`."""
+        if walk.tail.next_number != following:
+            why = f"{walk.trouble}; {segment_name(following)} after it says that it was durable"
             raise LogCorrupt(walk.name, walk.at, walk.tail.next_seq, why)
 
     def _settle(self, end: End | None) -> None:
@@ -237,32 +241,50 @@ class LocalLog:
 
     # Reading
 
-    def read(self, from_number: int = 1) -> Iterator[Record]:
-        """See `interface.Log`. Raises ValueError when the records asked for are no longer in the directory."""
-        paths = list_segments(self.files, self.directory)
-        firsts = [int(path.stem) for path in paths]
-        if firsts and from_number < firsts[0]:
-            raise ValueError(f"the log in {self.directory} begins at record {firsts[0]}, not {from_number}")
-        tail: Tail | None = None
-        for index, path in enumerate(paths):
-            if firsts[index] > self.durable_number:
+    def read(self, after: Tail = Tail()) -> Iterator[Record]:
+        """See `interface.Log`."""
+        end, place = self.durable_number, after
+        if place.next_number > end + 1:
+            why = f"the log ends at record {end}, but record {place.next_number - 1} was durable once"
+            raise LogCorrupt("(end)", 0, self.tail.next_seq, why)
+        while place.next_number <= end or place is after:
+            found = self._segment_of(place.next_number)
+            if found is None and place.next_number > end:
                 return
-            if index + 1 < len(paths) and firsts[index + 1] <= from_number:
-                continue
-            header, walk = self._walk(path)
-            if tail is not None and header.tail != tail:
-                raise LogCorrupt(path.name, 0, tail.next_seq, "it does not follow the segment before it")
-            for record in walk:
-                if record.number > self.durable_number:
+            if found is None:
+                raise ValueError(
+                    f"neither the log in {self.directory} nor its archive holds record {place.next_number}"
+                )
+            walk, following = found
+            records = iter(walk)
+            while walk.tail.next_number < place.next_number and next(records, None):
+                pass
+            if walk.tail != place:
+                why = f"record {place.next_number - 1} is not the one that was there before"
+                raise LogCorrupt(walk.name, walk.at, place.next_seq, why)
+            for record in records:
+                if record.number > end:
                     return
-                if record.number >= from_number:
-                    yield record
-            tail = walk.tail
-            if index + 1 < len(paths):
-                self._check_whole(walk, paths[index + 1])
-        if tail is not None and tail.next_number <= self.durable_number:
-            why = f"{walk.trouble}; it was durable"
-            raise LogCorrupt(path.name, walk.at, tail.next_seq, why)
+                yield record
+            place = walk.tail
+            if following is not None:
+                self._check_whole(walk, following)
+            elif place.next_number <= end:
+                raise LogCorrupt(walk.name, walk.at, place.next_seq, f"{walk.trouble}; it was durable")
+
+    def _segment_of(self, number: int) -> tuple[Walk, int | None] | None:
+        """A walk over the segment that holds a record (or would), and the first record of the one after it."""
+        for _ in range(2):  # it may just be moving to the archive
+            places = list_all(self.files, self.directory)
+            at = bisect_right(places, number, key=lambda place: place[0]) - 1
+            if at < 0:
+                return None
+            try:
+                _, walk = self._walk(places[at][1])
+            except FileNotFoundError:
+                continue
+            return walk, places[at + 1][0] if at + 1 < len(places) else None
+        raise LogCorrupt(places[at][1].name, 0, 0, "it is listed but cannot be opened")
 
     def close(self) -> None:
         """Release the lock. Nothing is written: what was durable is."""

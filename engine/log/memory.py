@@ -34,6 +34,7 @@ class MemoryLog:
             self._raws.append(raw)
         self.skips = frozenset(skips)
         self.durable_number = len(self._raws)
+        self.first_number = 1
 
     def reopen(self) -> MemoryLog:
         return MemoryLog(self._raws, shard=self.shard)
@@ -55,9 +56,15 @@ class MemoryLog:
         self.tail = self.tail.after(record)
         self.durable_number = record.number
 
-    def read(self, from_number: int = 1) -> Iterator[Record]:
-        for raw in self._raws[from_number - 1 : self.durable_number]:
-            yield decode_record(raw)
+    def read(self, after: Tail = Tail()) -> Iterator[Record]:
+        if after.next_number > self.durable_number + 1:
+            raise LogCorrupt("memory", self.durable_number, after.next_seq, "it ends before the place asked for")
+        for raw in self._raws[after.next_number - 1 : self.durable_number]:
+            record = decode_record(raw)
+            if fault := after.fault(record):
+                raise LogCorrupt("memory", record.number, after.next_seq, fault)
+            after = after.after(record)
+            yield record
 
     def wants_room(self) -> bool:
         return False

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from engine.log.interface import Log
+from engine.log.interface import Log, Tail
 from engine.log.record import GENESIS_DIGEST, Record
 
 RECENT_RECORDS = 64  # a record's digest is that of a record or two before it
@@ -58,15 +58,15 @@ class DigestCheck:
 
 
 def replay(
-    log: Log, machine: Machine, *, from_number: int = 1, progress: Callable[[Record], None] | None = None
+    log: Log, machine: Machine, *, after: Tail = Tail(), progress: Callable[[Record], None] | None = None
 ) -> int:
-    """Apply every durable record from `from_number`; the machine stands just before it and knows `log.skips`.
+    """Apply every durable record that follows `after`, where the machine stands; it knows `log.skips`.
 
     Returns the number of records applied. Raises LogCorrupt, DigestDiffers, and whatever the machine raises.
     """
     check = DigestCheck(machine.seq, machine.event_digest)
     records = 0
-    for record in log.read(from_number):
+    for record in log.read(after):
         check.check(record)
         machine.apply(record)
         check.applied(machine.seq, machine.event_digest)

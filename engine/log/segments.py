@@ -109,13 +109,13 @@ def list_segments(files: Files, directory: Path) -> list[Path]:
     return [directory / name for name in sorted(names, key=lambda name: int(name[: -len(SUFFIX)]))]
 
 
-def read_segment_header(files: Files, handle: int, path: Path, shard: int) -> SegmentHeader:
-    """Header of an open segment. Raises LogCorrupt."""
+def check_segment_header(raw: bytes, path: Path, shard: int) -> SegmentHeader:
+    """Header of a segment from its first bytes. Raises LogCorrupt."""
     try:
-        header = decode_segment_header(files.pread(handle, SEGMENT_HEADER_BYTES, 0))
+        header = decode_segment_header(raw)
     except BadRecord as bad:
         raise LogCorrupt(path.name, 0, 0, str(bad)) from bad
-    if path.name != segment_name(header.first_number):
+    if not path.name.startswith(segment_name(header.first_number)):
         raise LogCorrupt(path.name, 0, header.tail.next_seq, f"its header says record {header.first_number}")
     if header.shard != shard:
         raise LogCorrupt(path.name, 0, header.tail.next_seq, f"it belongs to shard {header.shard}, not {shard}")

@@ -675,16 +675,16 @@ class Books:
             book = self.books[number] = Book(number, *terms)
             book.phase = phase
             for row in buys.tolist() + sells.tolist():
-                order = Order(*row[:10], ref=row[10:], text=texts.get(row[0]))
+                order = Order(*row[:10], row[10:], texts.get(row[0]))  # type: ignore[call-arg]
                 if order.ref[0] == RefForm.TEXT:
                     order.text = exact_text(*order.ref[1:])
                 self.orders[order.order] = order
                 book.sides[order.side].add(order)
         self.streams = {(account, stream): last for account, stream, last in sections["streams"].tolist()}
-        for account, form, reason, hi, lo, body_hash, order, seq, closed_ns in sections["client_ids"].tolist():
-            entry = self.client_ids[account, form, hi, lo] = ClientId(body_hash, seq, order, reason, closed_ns)
+        for account, form, reason, hi, lo, body_hash, made, seq, closed_ns in sections["client_ids"].tolist():
+            entry = self.client_ids[account, form, hi, lo] = ClientId(body_hash, seq, made, reason, closed_ns)
             if closed_ns < 0:
-                self.orders[order].client_ids.append(entry)
+                self.orders[made].client_ids.append(entry)
 
     def canonical(self) -> Iterator[tuple[str, bytes]]:
         return canonical_parts(self.sections())

@@ -50,6 +50,15 @@ class Timers:
         self._by_id: dict[int, Timer] = {}
         self.last_id = 0
 
+    @classmethod
+    def restored(cls, last_id: int, timers: list[Timer]) -> Timers:
+        """As they were when `last_id` had been given out."""
+        restored = cls()
+        restored.last_id = last_id
+        for timer in timers:
+            restored._put(timer)
+        return restored
+
     def __len__(self) -> int:
         return len(self._by_id)
 

@@ -18,7 +18,7 @@ from engine.markets.timers import SWEEP_EVERY_NS
 from engine.messages import bodies
 from engine.messages.batch import Batch, cold, join
 from engine.messages.refs import text_ref
-from engine.state.canonical import cold_sections
+from engine.state.cold import cold_sections
 from tests.flows import mixed_flow, open_markets
 from tests.recorder import HOTS, SECOND_NS, Recorder, auction_sale, bid_of, coffee, kinds, open_venue, order_row
 

@@ -52,3 +52,11 @@ def fill(log, counts: list[int]) -> list[Record]:
         log.write(record)
         records.append(record)
     return records
+
+
+def tail_after(records: list[Record], count: int) -> Tail:
+    """The place in the log after the first `count` of its records."""
+    tail = Tail()
+    for record in records[:count]:
+        tail = tail.after(record)
+    return tail

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from engine.log.files import RealFiles
-from engine.log.interface import LogFailed, Tail
+from engine.log.interface import LogCorrupt, LogFailed, Tail
 from engine.log.local import LocalLog
 from engine.log.memory import MemoryLog
 from engine.messages.batch import join
 from engine.messages.bodies import Skip
-from tests.engine.log.builders import Chain, batch_of, fill
+from tests.engine.log.builders import Chain, batch_of, fill, tail_after
 from tests.faulty_files import FaultyFiles
 
 
@@ -62,7 +62,12 @@ def test_what_was_written_is_read_again_before_and_after_a_restart(kind):
     for _ in range(2):
         assert [record.raw for record in log.read()] == [record.raw for record in records]
         assert log.durable_number == len(records)
-        assert [record.number for record in log.read(17)] == list(range(17, 41))
+        assert [record.number for record in log.read(tail_after(records, 16))] == list(range(17, 41))
+        assert list(log.read(tail_after(records, 40))) == []
+        with pytest.raises(LogCorrupt):
+            list(log.read(tail_after(records, 16)._replace(digest=b"x" * 16)))
+        with pytest.raises(LogCorrupt):
+            list(log.read(tail_after(records, 40)._replace(next_number=43)))
         log = kind.reopen(log)
     assert log.notes == []
     assert log.tail == Tail(records[-1].next_seq, 41, records[-1].digest, records[-1].ts_ns, 1)

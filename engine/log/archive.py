@@ -1,0 +1,114 @@
+"""Old segments of the log, compressed: DIR/archive/NUMBER.seg.zst, whole and unchanged inside.
+
+A segment moves there when the older of the kept snapshots stands at or beyond its last record: a start no longer needs
+it. Nothing is ever lost on the way: the compressed file is synced, renamed, its directory synced, read back and
+compared before the plain one is unlinked. Whoever reads a log from its beginning (verify, replay, a follower made anew)
+reads on through both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import zstandard
+
+from engine.limits import ARCHIVE_CHUNK_BYTES, SEGMENT_BYTES_MAX
+from engine.log.files import Files
+from engine.log.interface import LogCorrupt
+from engine.log.segments import SUFFIX, list_segments, segment_name
+
+FOLDER = "archive"
+PACKED = f"{SUFFIX}.zst"
+TEMPORARY = f"{PACKED}.tmp"
+LEVEL = 3  # of zstd
+
+
+def list_archived(files: Files, directory: Path) -> list[int]:
+    """First record numbers of the archived segments of the log in `directory`, rising."""
+    names = [name.removesuffix(PACKED) for name in files.listdir(directory / FOLDER) if name.endswith(PACKED)]
+    return sorted(int(name) for name in names if name.isascii() and name.isdigit())
+
+
+def list_all(files: Files, directory: Path) -> list[tuple[int, Path]]:
+    """(first record number, path) of every segment, archived or not, rising; a plain one wins."""
+    places = {number: directory / FOLDER / f"{number:016d}{PACKED}" for number in list_archived(files, directory)}
+    places |= {int(path.stem): path for path in list_segments(files, directory)}
+    return sorted(places.items())
+
+
+def first_number_of(path: Path) -> int:
+    """Number of the first record of a segment, archived or not."""
+    return int(path.name.partition(".")[0])
+
+
+def is_packed(path: Path) -> bool:
+    return path.name.endswith(PACKED)
+
+
+def read_packed(files: Files, path: Path) -> bytes:
+    """Bytes of an archived segment, as they were. Raises LogCorrupt, OSError."""
+    try:
+        return zstandard.ZstdDecompressor().decompress(content(files, path), max_output_size=SEGMENT_BYTES_MAX)
+    except zstandard.ZstdError as error:
+        raise LogCorrupt(f"{FOLDER}/{path.name}", 0, 0, f"it cannot be decompressed: {error}") from error
+
+
+def archive_before(
+    files: Files, directory: Path, number: int, *, pause: Callable[[], None] = lambda: None
+) -> list[int]:
+    """Archive every segment whose records are all at or below `number`. Returns their first numbers. `pause` is called
+    between small pieces of the work. Raises OSError, LogCorrupt."""
+    paths = list_segments(files, directory)
+    done = []
+    for path, following in pairwise(paths):
+        if int(following.stem) - 1 > number:
+            break
+        _archive(files, directory, int(path.stem), pause)
+        done.append(int(path.stem))
+    return done
+
+
+def _archive(files: Files, directory: Path, first: int, pause: Callable[[], None]) -> None:
+    plain, folder = directory / segment_name(first), directory / FOLDER
+    files.makedirs(folder)
+    raw = content(files, plain)
+    target = folder / f"{first:016d}{PACKED}"
+    if target.name not in files.listdir(folder) or read_packed(files, target) != raw:
+        _write(files, folder / f"{first:016d}{TEMPORARY}", target, raw, pause)
+        if read_packed(files, target) != raw:
+            raise LogCorrupt(f"{FOLDER}/{target.name}", 0, 0, "it does not read back as it was written")
+    files.unlink(plain)
+    files.fsync_dir(directory)
+
+
+def _write(files: Files, temporary: Path, target: Path, raw: bytes, pause: Callable[[], None]) -> None:
+    if temporary.name in files.listdir(temporary.parent):
+        files.unlink(temporary)
+    handle = files.open(temporary, create=True)
+    packer, at = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).compressobj(size=len(raw)), 0
+    try:
+        for start in range(0, len(raw) + 1, ARCHIVE_CHUNK_BYTES):
+            chunk = raw[start : start + ARCHIVE_CHUNK_BYTES]
+            piece = packer.compress(chunk) if chunk else b""
+            if start + ARCHIVE_CHUNK_BYTES > len(raw):
+                piece += packer.flush()
+            if piece:
+                files.pwrite(handle, piece, at)
+                files.fdatasync(handle)
+                at += len(piece)
+            pause()
+    finally:
+        files.close(handle)
+    files.rename(temporary, target)
+    files.fsync_dir(target.parent)
+
+
+def content(files: Files, path: Path) -> bytes:
+    """All bytes of a file. Raises OSError."""
+    handle = files.open(path, writable=False)
+    try:
+        return files.pread(handle, files.size(handle), 0)
+    finally:
+        files.close(handle)

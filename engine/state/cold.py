@@ -1,0 +1,84 @@
+"""Cold registers as named sections of bytes, and back: what snapshots keep and the state hash reads.
+
+Each section is sorted by its key and packed deterministically, so that equal registers are equal bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from fractions import Fraction
+from typing import Any
+
+import msgspec
+from msgspec import structs
+
+from engine.domain.instruments import Instrument
+from engine.state.sales import LotState, Sale
+from engine.state.venue import Account, Key, Remembered, Timer, Timers, Venue
+
+
+def _plain(value: Any) -> Any:
+    """What msgpack has no type for."""
+    if isinstance(value, Fraction):
+        return [value.numerator, value.denominator]
+    raise TypeError(f"{type(value).__name__} has no canonical form")
+
+
+def _rich(kind: type, value: Any) -> Any:
+    if kind is Fraction:
+        return Fraction(*value)
+    raise TypeError(f"{kind.__name__} has no canonical form")
+
+
+_ENCODER = msgspec.msgpack.Encoder(order="deterministic", enc_hook=_plain)
+
+
+def _sale(sale: Sale) -> dict[str, Any]:
+    """A sale with the maxima of its lots by account."""
+    lots = [structs.asdict(lot) | {"maxima": sorted(lot.maxima.items())} for lot in sale.lots]
+    return structs.asdict(sale) | {"lots": lots}
+
+
+def cold_sections(venue: Venue) -> Iterator[tuple[str, bytes]]:
+    """Named cold registers in a fixed order."""
+    sections: dict[str, Any] = {
+        "config": [venue.name, venue.config_digest],
+        "accounts": [venue.accounts[key] for key in sorted(venue.accounts)],
+        "keys": [[key, venue.keys[key]] for key in sorted(venue.keys)],
+        "revoked_keys": sorted(venue.revoked_keys),
+        "instruments": [asdict(venue.instruments[key]) for key in sorted(venue.instruments)],
+        "calendars": sorted(venue.calendars.items()),
+        "schedule_keys": sorted(venue.schedule_keys),
+        "timers": [venue.timers.last_id, list(venue.timers)],
+        "sales": [_sale(venue.sales[key]) for key in sorted(venue.sales)],
+        "remembered": [[key, venue.remembered[key]] for key in sorted(venue.remembered)],
+    }
+    for name, content in sections.items():
+        yield name, _ENCODER.encode(content)
+
+
+def venue_of(sections: Mapping[str, bytes]) -> Venue:
+    """The registers that `cold_sections` told. Raises msgspec.DecodeError or KeyError when they are not."""
+
+    def read(name: str, kind: Any) -> Any:
+        return msgspec.msgpack.decode(sections[name], type=kind, dec_hook=_rich)
+
+    venue = Venue()
+    venue.name, venue.config_digest = read("config", tuple[str, bytes])
+    venue.accounts = {account.account: account for account in read("accounts", list[Account])}
+    venue.keys = dict(read("keys", list[tuple[bytes, Key]]))
+    venue.revoked_keys = read("revoked_keys", set[bytes])
+    venue.instruments = {listing.instrument: listing for listing in read("instruments", list[Instrument])}
+    venue.by_symbol = {listing.symbol: number for number, listing in venue.instruments.items()}
+    venue.calendars = dict(read("calendars", list[tuple[int, int]]))
+    venue.schedule_keys = read("schedule_keys", set[tuple[int, int, int]])
+    venue.timers = Timers.restored(*read("timers", tuple[int, list[Timer]]))
+    venue.sales = {sale.sale: sale for sale in map(_sale_of, read("sales", list[dict[str, Any]]))}
+    venue.remembered = dict(read("remembered", list[tuple[tuple[int, int, int, int], Remembered]]))
+    return venue
+
+
+def _sale_of(told: dict[str, Any]) -> Sale:
+    lots = [msgspec.convert(lot | {"maxima": dict(lot["maxima"])}, LotState) for lot in told["lots"]]
+    return msgspec.convert(told | {"lots": lots}, Sale)
