@@ -7,41 +7,15 @@ something failed. With `--first` the portion is run alone, to repeat a failure, 
 from __future__ import annotations
 
 import argparse
-import importlib
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
-from typing import NamedTuple
 
-from gateway.cli import use_kernel_cache
-from tests.campaign.ledger import DEFAULT, Ledger, Outcome, Portion, revision
-
-
-class Part(NamedTuple):
-    """`run(first, count)` of the module gives the Outcome of items `first` to `first + count`, whoever asks."""
-
-    goal: int
-    portion: int  # items noted together
-    lanes: int = 1  # portions side by side
-
-
-PARTS = {
-    "flips": Part(200_000, 10_000),
-    "truncations": Part(10_000, 2_000),
-    "crash_states": Part(2_000, 500),
-}
-
-
-def run(part: str, first: int, count: int) -> tuple[Outcome, float]:
-    """The outcome of a portion and the seconds it took."""
-    use_kernel_cache()
-    started = time.monotonic()
-    outcome = importlib.import_module(f"tests.campaign.{part}").run(first, count)
-    return outcome, time.monotonic() - started
+from tests.campaign.ledger import DEFAULT, Ledger, Portion, revision
+from tests.campaign.parts import PARTS, run
 
 
 def portions(first: int, count: int, size: int) -> Iterator[tuple[int, int]]:

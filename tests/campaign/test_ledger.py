@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from tests.campaign import __main__ as campaign
@@ -53,14 +56,14 @@ def test_outcomes_join():
     assert outcome == Outcome(["one"], {"cut": 3, "seconds_max": 2})
 
 
-def test_a_campaign_runs_notes_and_sums(ledger, capsys):
-    arguments = ["--part", "truncations", "--ledger", str(ledger.path)]
-    assert campaign.main([*arguments, "--count", "30"]) == 0
-    assert campaign.main([*arguments, "--count", "20"]) == 0
+def test_a_campaign_runs_notes_and_sums(ledger):
+    command = [sys.executable, "-m", "tests.campaign", "--part", "truncations", "--ledger", str(ledger.path)]
+    for options in (["--count", "30"], ["--count", "20"], ["--summary"]):
+        ended = subprocess.run([*command, *options], capture_output=True, text=True)
+        assert ended.returncode == 0, ended.stderr
     assert [(found.first, found.count, found.failed) for found in ledger] == [(0, 30, 0), (30, 20, 0)]
-    assert campaign.main([*arguments, "--summary"]) == 0
-    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("truncations  ")]
-    assert lines[-1].split()[1] == "50"
+    line = next(line for line in ended.stdout.splitlines() if line.startswith("truncations "))
+    assert line.split()[1] == "50"
 
 
 def test_a_failure_is_an_exit_code(ledger, monkeypatch, capsys):
