@@ -19,6 +19,7 @@ RECORD_COMMANDS_MAX = 4_000  # commands in one record; a batch is at most one re
 RECORD_ALIGN_BYTES = 64
 BODY_BYTES_MAX = 64 * 1024  # body of one cold command
 SEGMENT_BYTES = 64 * 1024 * 1024
+SEGMENT_BYTES_MIN = 2 * 1024 * 1024  # of one that a venue may be configured for
 SEGMENT_BYTES_MAX = 1024 * 1024 * 1024  # of one that is read
 SEGMENT_HEADER_BYTES = 4096
 ARCHIVE_CHUNK_BYTES = 1024 * 1024  # compressed at a time, some 2 ms
@@ -30,6 +31,16 @@ SNAPSHOT_EVERY_SECONDS = 300.0
 # Written and synced at a time, while the log commits on the same disk; see ZERO_CHUNK_BYTES.
 SNAPSHOT_CHUNK_BYTES = 256 * 1024
 SNAPSHOT_DIRECTORY_BYTES_MAX = 1024 * 1024
+
+# Disk space. The low-water mark is the sum of what may be written after it is passed and before anyone notices, and of
+# what a venue that only cancels still needs to end its day in order.
+STORAGE_LOOK_SECONDS = 1.0  # between two looks at the free space; before a segment is prepared there is one more
+SEGMENT_SPARE_BYTES = 1024 * 1024  # that must be left beside a segment prepared ahead: directories, status files
+FOLLOWED_BYTES_PER_SECOND_MAX = 256 * 1024 * 1024  # events and SQLite; four times what 1 M commands/s add in events
+SNAPSHOT_BYTES_RESERVED = 512 * 1024 * 1024  # a third one, beside two kept, of some millions of open orders
+STORAGE_LOW_SEGMENTS_MIN = 3  # of the log: one a look allowed, one ahead of it, one for what goes on when low
+STORAGE_LOW_BYTES = 1024 * 1024 * 1024
+STATUS_FILE_BYTES = 8 * 1024  # of serve.status and its like, whatever they say
 
 # Book
 INSTRUMENTS_MAX = 65_535  # u2 in the hot order
@@ -90,6 +101,14 @@ assert WS_PACKED_ROWS_MAX * ROW_BYTES <= WS_PRIVATE_FRAME_BYTES_MAX, "a full pac
 assert WS_PACKED_ROWS_MAX <= RECORD_COMMANDS_MAX, "a packed frame is never split over two records"
 assert HTTP_ORDERS_PER_BATCH_MAX <= RECORD_COMMANDS_MAX
 assert GENERATION_MAX << 32 < 2**63
-assert SEGMENT_BYTES >= SEGMENT_HEADER_BYTES + 4 * RECORD_BYTES_MAX
+assert SEGMENT_BYTES_MIN >= SEGMENT_HEADER_BYTES + 4 * RECORD_BYTES_MAX
+assert SEGMENT_BYTES_MIN <= SEGMENT_BYTES <= SEGMENT_BYTES_MAX
+assert (
+    STORAGE_LOW_SEGMENTS_MIN * SEGMENT_BYTES
+    + STORAGE_LOOK_SECONDS * FOLLOWED_BYTES_PER_SECOND_MAX
+    + SNAPSHOT_BYTES_RESERVED
+    + SEGMENT_SPARE_BYTES
+    <= STORAGE_LOW_BYTES
+), "storage_low is announced before the log can fail"
 assert WINDOW_TICKS_MIN <= WINDOW_TICKS_DEFAULT <= WINDOW_TICKS_MAX
 assert ORDERS_MAX < 2**31, "a slot fits the i4 links of a hot order"

@@ -15,6 +15,7 @@ from engine.limits import HTTP_BODY_BYTES_MAX, WS_PRIVATE_FRAME_BYTES_MAX
 from gateway.auth import caller_of_header, demand
 from gateway.door import problem_response
 from gateway.front import Front
+from gateway.market_data.status import storage_word
 from gateway.metrics import CONTENT_TYPE
 from gateway.problems import Problem
 from gateway.rest import accounts, market, operate, orders, routes, sales  # their routes are declared by importing
@@ -53,7 +54,7 @@ def application(front: Front) -> web.Application:
 
     async def get_ready(request: web.Request) -> web.Response:
         if front.ready:
-            return web.json_response({"status": "ready"})
+            return web.json_response({"status": "ready", "storage": storage_word(front.storage.low)})
         raise Problem("not_ready", "The venue takes no orders now.")
 
     async def get_metrics(request: web.Request) -> web.Response:
@@ -61,7 +62,9 @@ def application(front: Front) -> web.Application:
             keys, now_ns = front.machine.venue.keys, front.env.now_ns()
             demand(caller_of_header(request.headers.get("Authorization"), keys, now_ns), Role.OPERATE)
         front.metrics.ready.set(int(front.ready))
-        return web.Response(body=front.metrics.text(front.sequencer), headers={"Content-Type": CONTENT_TYPE})
+        return web.Response(
+            body=front.metrics.text(front.sequencer, front.storage), headers={"Content-Type": CONTENT_TYPE}
+        )
 
     async def get_socket(request: web.Request) -> web.StreamResponse:
         return await _socket(front, request)

@@ -49,7 +49,10 @@ def use_kernel_cache() -> None:
 
 def main() -> None:
     """Entry point of the `qhatu` command. Exit codes: 0 done, 1 bad input or a stopped venue, 2 bad arguments."""
-    use_kernel_cache()
+    try:
+        use_kernel_cache()
+    except OSError as error:
+        sys.exit(f"qhatu: the folder for compiled kernels cannot be made: {error}; $QHATU_CACHE names another")
     import typer
 
     app = typer.Typer(

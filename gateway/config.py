@@ -45,6 +45,7 @@ from gateway.demo.rules import CoffeeRule, Decimal, Month, Season, SignedDecimal
 from gateway.tokens import TOKEN, token_hash
 
 CURRENCY_OF = {"USc/lb": "USD", "USD/lb": "USD", "USD/t": "USD", "USD/kg": "USD", "PEN/kg": "PEN"}
+MIB = 1024 * 1024
 QUINOA_SERIES = "quinoa_farmgate_pen_kg"
 BATCH_COMMANDS = 500
 BATCH_BYTES = limits.RECORD_BYTES_MAX // 2
@@ -71,6 +72,10 @@ class Server(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8080
     data: str = "var/qhatu"
+    segment_mib: Annotated[int, Meta(ge=limits.SEGMENT_BYTES_MIN // MIB, le=limits.SEGMENT_BYTES_MAX // MIB)] = (
+        limits.SEGMENT_BYTES // MIB
+    )
+    storage_low_mib: Annotated[int, Meta(ge=1)] = limits.STORAGE_LOW_BYTES // MIB  # of free space
 
 
 class AccountTable(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -251,6 +256,9 @@ def load(path: Path | str, base: Config | None = None) -> Config:
     }
     _check(file, opened, keys, instruments, season)
     server = _convert(tables.server, Server, file, "server")
+    least = limits.STORAGE_LOW_SEGMENTS_MIN * server.segment_mib
+    if server.storage_low_mib < least:
+        raise ConfigError(file, "server.storage_low_mib", f"must be at least {least}, room for three segments")
     market = Market(tables.venue, tuple(opened), tuple(keys), tuple(instruments), calendars)
     return Config(market, server, season, coffee)
 

@@ -21,7 +21,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import json
 import os
 import signal
 import sys
@@ -203,15 +202,11 @@ class Process:
             self._replace_status(status)
 
     def _replace_status(self, status: dict[str, object]) -> None:
-        """Whole or not at all. That it cannot be written is no reason to stop following."""
         from gateway.replaying import STATUS_FILE
+        from gateway.status_file import StatusFile
 
         self._status = status
-        path = self.data / STATUS_FILE
-        with contextlib.suppress(OSError):
-            beside = path.with_suffix(".status.new")
-            beside.write_text(json.dumps(status) + "\n", "utf-8")
-            beside.replace(path)
+        StatusFile(self.data / STATUS_FILE).write(**status)
 
     def _stopped(self, code: int, state: str, error: BaseException | None, **about: object) -> int:
         if error is not None:

@@ -22,11 +22,13 @@ from gateway.env import Env
 from gateway.market_data.hub import Hub
 from gateway.metrics import Counts, Metrics
 from gateway.order_entry import Desk
-from gateway.problems import Problem, busy, storage_failed
+from gateway.problems import Problem, busy, storage_failed, storage_low
 from gateway.queries import History
 from gateway.rates import Limiter
-from gateway.sequencer import Busy, Outcome, Sequencer
+from gateway.replaying import LOG_FOLDER
+from gateway.sequencer import Busy, Outcome, Sequencer, Stopped
 from gateway.settings import Settings
+from gateway.storage import Storage, grows
 
 if TYPE_CHECKING:
     from gateway.ws.session import Session
@@ -47,6 +49,9 @@ class Front:
         self.desk = Desk(machine)
         self.hub = Hub(machine, env.now_ns(), loop.call_soon, settings.auction_curve_seconds)
         self.limiter = Limiter(settings, loop.time)
+        self.storage = Storage(
+            env.files, settings.data / LOG_FOLDER, settings.storage_low_bytes, settings.segment_bytes
+        )
         self.counts = Counts()
         self.metrics = Metrics(self.counts)
         self.sequencer: Sequencer | None = None
@@ -83,6 +88,12 @@ class Front:
         except Exception:
             self.fault("feeds")
 
+    def on_failed(self) -> None:
+        """The venue has stopped: packed rows that wait for their answer hear that their outcome is unknown."""
+        self.ready = False
+        for session in list(self.sessions.values()):
+            session.rows_unknown()
+
     async def run_ticks(self) -> None:
         """Conflated feeds at their own pace, until cancelled."""
         settings, next_auction = self.settings, 0.0
@@ -108,16 +119,20 @@ class Front:
     # Commands
 
     def submit(self, batch: Batch, reply: Callable[[Outcome], None]) -> None:
-        """Raises Problem: not_ready, busy."""
+        """Raises Problem: not_ready, storage_low, busy."""
         if not self.ready or self.sequencer is None:
             raise not_ready()
+        if self.storage.low and grows(batch.rows["kind"]):
+            raise storage_low()
         try:
             self.sequencer.submit(batch, reply)
+        except Stopped:
+            raise not_ready() from None
         except Busy:
-            raise (not_ready() if self.closing else busy()) from None
+            raise busy() from None
 
     async def outcome(self, batch: Batch) -> Outcome:
-        """Submit and wait: durable and applied. Raises Problem: not_ready, busy, storage_failed."""
+        """Submit and wait: durable and applied. Raises Problem: not_ready, storage_low, busy, storage_failed."""
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
 
         def reply(outcome: Outcome) -> None:

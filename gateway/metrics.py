@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.core import CounterMetricFamily
 
 from gateway.sequencer import Sequencer
+from gateway.storage import Storage
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _ROWS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 4_000)
@@ -53,8 +54,12 @@ class Metrics:
         self.seq = gauge("seq", "Last command applied")
         self.waiting = gauge("inbox_commands", "Commands that wait for the sequencer")
         self.ready = gauge("ready", "1 while orders are taken")
+        self.free_bytes = gauge("storage_free_bytes", "Free space on the disk of the log, at the last look")
+        self.storage_low = gauge("storage_low", "1 while new orders are refused because the disk is nearly full")
 
-    def text(self, sequencer: Sequencer | None) -> bytes:
+    def text(self, sequencer: Sequencer | None, storage: Storage) -> bytes:
+        self.free_bytes.set(storage.free_bytes)
+        self.storage_low.set(int(storage.low))
         if sequencer is not None:
             self.seq.set(sequencer.machine.seq)
             self.waiting.set(sequencer.inbox.waiting)

@@ -52,6 +52,7 @@ GATEWAY_STATUS: dict[str, int] = {
     "not_ready": 503,
     "behind": 503,
     "storage_failed": 503,
+    "storage_low": 503,
     "slow_consumer": 503,
     "internal": 500,
 }
@@ -199,12 +200,24 @@ def busy(retry_after_ms: int = 50, **extra: Any) -> Problem:
     )
 
 
-def storage_failed() -> Problem:
+def storage_failed(**extra: Any) -> Problem:
     """The outcome is unknown: the command may or may not be in the log."""
     return Problem(
         "storage_failed",
         "The outcome is unknown. Ask again with the same id: it takes effect at most once.",
         retry_same_id=True,
+        **extra,
+    )
+
+
+def storage_low(**extra: Any) -> Problem:
+    """The disk is nearly full: the message was refused whole and changed nothing."""
+    return Problem(
+        "storage_low",
+        "The venue's disk is nearly full: nothing of this was taken. Cancels and reads go on.",
+        headers={"Retry-After": "5"},
+        retry_after_ms=5_000,
+        **extra,
     )
 
 

@@ -21,6 +21,7 @@ from engine.state.hot import Hot
 LOG_FOLDER = "log"
 PROJECTION_FILE = "projection.sqlite"
 STATUS_FILE = "follow.status"
+SERVE_STATUS_FILE = "serve.status"
 
 
 class NoVenue(Exception):

@@ -31,7 +31,7 @@ NO_EVENTS = np.zeros(0, EVENT)
 
 
 class Stopped(Busy):
-    """The sequencer takes nothing more: it is stopping, or `failed` says why it stopped."""
+    """The sequencer takes nothing more: it is stopping, or `fatal` says why it stopped."""
 
 
 class Fatal(Exception):
@@ -87,14 +87,25 @@ class Sequencer:
 
     machine    stands at the end of the log (replayed)
     on_record  called once for each applied record with its events, after the replies of its submissions
+    on_failed  called once when the venue stops for trouble: raw rows that no record has told of are unknown
+    has_room   asked before a segment is prepared ahead of its need; while it says no, that waits
     """
 
     def __init__(
-        self, env: Env, log: Log, machine: Machine, on_record: Callable[[Record, np.ndarray], None], *, shard: int = 0
+        self,
+        env: Env,
+        log: Log,
+        machine: Machine,
+        on_record: Callable[[Record, np.ndarray], None],
+        *,
+        on_failed: Callable[[], None] = lambda: None,
+        has_room: Callable[[], bool] = lambda: True,
+        shard: int = 0,
     ) -> None:
         self.env, self.log, self.machine, self.on_record, self.shard = env, log, machine, on_record, shard
+        self.on_failed, self.has_room = on_failed, has_room
         self.inbox = Inbox()
-        self.failed: str | None = None  # why the venue stopped
+        self.fatal: Fatal | None = None  # why the venue stopped
         self.records = self.commands = 0  # applied in this run
         self.callbacks_failed = 0  # replies and fan-outs that raised
         self.callback_error: BaseException | None = None  # the last of them
@@ -110,8 +121,8 @@ class Sequencer:
     def submit(self, batch: Batch, reply: Reply) -> None:
         """Queue one batch; `reply` hears its outcome once. Raises Busy: refused whole; ValueError: larger than a
         record."""
-        if self._stopping or self.failed:
-            raise Stopped(self.failed or "stopping")
+        if self._stopping or self.fatal:
+            raise Stopped(str(self.fatal or "stopping"))
         self.inbox.add(batch, reply)
         if self._waker is not None:
             self._wake()
@@ -119,8 +130,8 @@ class Sequencer:
     def submit_rows(self, raw: bytes | bytearray | memoryview) -> int:
         """Queue whole COMMAND rows without bodies; returns how many. Their answers reach `on_record` alone, known by
         the rows' `connection`. Raises as `submit`."""
-        if self._stopping or self.failed:
-            raise Stopped(self.failed or "stopping")
+        if self._stopping or self.fatal:
+            raise Stopped(str(self.fatal or "stopping"))
         rows = self.inbox.add_rows(raw)
         if self._waker is not None:
             self._wake()
@@ -135,10 +146,12 @@ class Sequencer:
             self._begin()
             while await self._turn():
                 pass
+        except Fatal:
+            raise
         except LogFailed as error:
-            self._fail(EXIT_LOG, f"storage_failed: {error}", error)
+            raise self._fail(EXIT_LOG, f"storage_failed: {error}") from error
         except Exception as error:
-            self._fail(EXIT_APPLY, self._what_stopped(error), error)
+            raise self._fail(EXIT_APPLY, self._what_stopped(error)) from error
         finally:
             if not self._ended.done():
                 self._ended.set_result(None)
@@ -161,7 +174,14 @@ class Sequencer:
         self._wrote_ns = now_ns
 
     async def _turn(self) -> bool:
-        """Write what there is while the record before is applied, or apply it, or wait. False: stopped and done."""
+        """Write what there is while the record before is applied, or apply it, or wait. False: stopped and done.
+
+        Nothing is applied after the log has failed: between the first line and `_apply_durable` nobody else runs.
+        """
+        if self.fatal is not None:
+            raise self.fatal
+        if self.log.failed:
+            raise LogFailed(self.log.failed)
         taken = self._next()
         if taken is not None:
             record = self._stamp.record(taken.batch, self.env.now_ns(), self.machine.seq, self.machine.event_digest)
@@ -252,22 +272,33 @@ class Sequencer:
             self.callback_error = error
 
     def _keep_room(self) -> None:
-        if self.log.wants_room() and (self._room is None or self._room.done()):
+        if self.log.wants_room() and (self._room is None or self._room.done()) and self.has_room():
             self._room = asyncio.ensure_future(self.env.run_background(self.log.make_room))
-            self._room.add_done_callback(_look_at)
+            self._room.add_done_callback(self._room_made)
+
+    def _room_made(self, making: asyncio.Future[None]) -> None:
+        """A log that cannot prepare its next segment has failed, whether or not anyone has something to write."""
+        error = None if making.cancelled() else making.exception()
+        if error is not None:
+            self._fail(EXIT_LOG, f"storage_failed: {error}")
+            self._wake()
 
     # Ending badly
 
-    def _fail(self, code: int, why: str, error: BaseException) -> None:
-        """Nothing more is acknowledged: what is in flight is unknown, and the process ends."""
-        self.failed = why
+    def _fail(self, code: int, why: str) -> Fatal:
+        """Nothing more is acknowledged: what is in flight is unknown, and the process ends. Once: the first trouble is
+        the one that is told."""
+        if self.fatal is not None:
+            return self.fatal
+        self.fatal = Fatal(code, why)
         flying = [] if self._durable is None else [self._durable[1]]
         flying += [] if self._writing is None else [self._writing]
         replies = [reply for taken in flying for _, _, reply in taken.answers] + self.inbox.refuse_all()
         for reply in replies:
             self._tell(reply, Outcome("unknown", 0, 0, NO_EVENTS, 0))
+        self._tell(self.on_failed)
         self.env.fatal(code, why)
-        raise Fatal(code, why) from error
+        return self.fatal
 
     def _what_stopped(self, error: Exception) -> str:
         if self._durable is None:
@@ -296,9 +327,3 @@ def _outcomes(record: Record, taken: Taken, events: np.ndarray) -> list[tuple[Ou
         (Outcome("applied", first_seq, ts_ns, events[start:end], row), reply)
         for (row, _, reply), start, end in zip(answers, starts, ends, strict=True)
     ]
-
-
-def _look_at(future: asyncio.Future) -> None:
-    """The log remembers its own failure and says so at the next write."""
-    if not future.cancelled():
-        future.exception()

@@ -7,6 +7,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from engine import limits
+from gateway.config import MIB, Server
 
 
 class Rates(Struct, frozen=True):
@@ -18,6 +19,8 @@ class Rates(Struct, frozen=True):
 
 class Settings(Struct, frozen=True, kw_only=True):
     data: Path
+    segment_bytes: int = limits.SEGMENT_BYTES
+    storage_low_bytes: int = limits.STORAGE_LOW_BYTES
     host: str = "127.0.0.1"
     port: int = 8080
     # Rows, not messages: a frame of 100 orders takes 100.
@@ -37,3 +40,14 @@ class Settings(Struct, frozen=True, kw_only=True):
     auth_seconds_max: float = limits.WS_AUTH_SECONDS_MAX
     shutdown_seconds_max: float = 10.0
     follower: bool = True
+
+    @classmethod
+    def of(cls, server: Server, *, data: Path | None, host: str | None, port: int | None) -> Settings:
+        """What the configuration's `[server]` says, unless an option says otherwise."""
+        return cls(
+            data=data if data is not None else Path(server.data),
+            host=host if host is not None else server.host,
+            port=port if port is not None else server.port,
+            segment_bytes=server.segment_mib * MIB,
+            storage_low_bytes=server.storage_low_mib * MIB,
+        )

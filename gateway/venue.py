@@ -10,8 +10,10 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -20,6 +22,9 @@ import numpy as np
 from aiohttp import web
 
 from engine.codes import EventKind, Reason
+from engine.limits import STORAGE_LOOK_SECONDS
+from engine.log.files import Locked
+from engine.log.interface import LogFailed
 from engine.log.local import LocalLog
 from engine.log.record import Record
 from engine.log.replay import replay
@@ -30,13 +35,15 @@ from gateway.app import application, close_sockets
 from gateway.config import Config, ConfigError, default_path, genesis, load
 from gateway.config_store import in_force, keep, kept, kept_path
 from gateway.door import Door
-from gateway.env import EXIT_DIGEST, Env
+from gateway.env import EXIT_DIGEST, EXIT_LOG, Env
+from gateway.forms import time_text
 from gateway.front import Front
 from gateway.queries import History
-from gateway.replaying import LOG_FOLDER, PROJECTION_FILE, compiled_books
+from gateway.replaying import LOG_FOLDER, PROJECTION_FILE, SERVE_STATUS_FILE, compiled_books
 from gateway.scheduler import Scheduler
 from gateway.sequencer import Fatal, Outcome, Sequencer
 from gateway.settings import Settings
+from gateway.status_file import StatusFile
 
 log = logging.getLogger("qhatu.venue")
 PROGRESS_SECONDS = 1.0
@@ -63,24 +70,44 @@ class Venue:
         self.settings, self.env, self.config = settings, env, config
         self.url = ""
         self.stopped = asyncio.Event()
+        self.status = StatusFile(settings.data / SERVE_STATUS_FILE)
         self._tasks: list[asyncio.Task[Any]] = []
         self._follower: asyncio.subprocess.Process | None = None
         self._server: asyncio.Server | None = None
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> None:
-        """Until orders are taken. Raises StartRefused, and what opening and replaying the log raise."""
-        settings = self.settings
-        self.log = LocalLog.open(self.env.files, settings.data / LOG_FOLDER)
+        """Until orders are taken. Raises StartRefused, Fatal, and what opening and replaying the log raise."""
         try:
+            await self._start()
+        except (Locked, Fatal):
+            raise  # the status is another process's, or told already
+        except Exception as error:
+            self._tell_status("not_started", f"{type(error).__name__}: {error}")
+            raise
+
+    async def _start(self) -> None:
+        settings = self.settings
+        self.log = LocalLog.open(self.env.files, settings.data / LOG_FOLDER, segment_bytes=settings.segment_bytes)
+        try:
+            self._tell_status("starting")
             for note in self.log.notes:
                 say(note)
             _warm()
             self.machine = Machine(compiled_books(), self.log.skips)
             self.history = History(settings.data / PROJECTION_FILE) if settings.follower else None
             self.front = Front(settings, self.env, self.machine, self.history)
+            self.front.storage.on_change = self._storage_changed
+            self.front.storage.look()
             self._replay()
-            self.sequencer = Sequencer(self.env, self.log, self.machine, self.front.on_record)
+            self.sequencer = Sequencer(
+                self.env,
+                self.log,
+                self.machine,
+                self.front.on_record,
+                on_failed=self._on_failed,
+                has_room=self.front.storage.has_room,
+            )
             self.front.attach(self.sequencer)
             self._loop_task = self._task(self.sequencer.run(), "sequencer")
             await self._resumed()
@@ -90,6 +117,7 @@ class Venue:
             await self._give_up()
             raise
         self._task(self.front.run_ticks(), "feeds")
+        self._task(self._watch_storage(), "storage")
         self._task(self._check_keys(), "keys")
         if settings.follower:
             self._task(self._keep_follower(), "follower")
@@ -99,9 +127,11 @@ class Venue:
         gc.collect()
         gc.freeze()
         self.front.ready = True
+        self._tell_serving()
 
     async def stop(self) -> None:
-        """Refuse what is new, decide what waits, say goodbye, end the follower, close the log."""
+        """Refuse what is new, decide what waits, say goodbye, end the follower, close the log. Raises LogFailed, Fatal
+        when the log failed meanwhile."""
         front = self.front
         front.ready, front.closing = False, True
         if self._server is not None:
@@ -114,7 +144,12 @@ class Venue:
             await self._runner.cleanup()
         await self._end_follower()
         front.close()
+        fatal = self.sequencer.fatal
+        if fatal is None:
+            self._tell_status("stopped")
         self.log.close()
+        if fatal is not None:
+            raise fatal
 
     # Starting
 
@@ -190,7 +225,31 @@ class Venue:
         await self._end_tasks()
         if self._runner is not None:
             await self._runner.cleanup()
-        self.log.close()
+        with contextlib.suppress(LogFailed):  # the first trouble is the one that is told
+            self.log.close()
+
+    # Telling how it stands
+
+    def _tell_status(self, state: str, why: str | None = None) -> None:
+        seq = self.machine.seq if hasattr(self, "machine") else None
+        self.status.write(state=state, pid=os.getpid(), seq=seq, at=time_text(self.env.now_ns()), why=why)
+
+    def _tell_serving(self) -> None:
+        storage = self.front.storage
+        self._tell_status("storage_low" if storage.low else "serving", storage.words if storage.low else None)
+
+    def _storage_changed(self) -> None:
+        self.front.hub.status.storage(self.front.storage.low, self.env.now_ns())
+        if self.front.ready:
+            self._tell_serving()
+
+    def _on_failed(self) -> None:
+        """The sequencer has stopped for good. The disk may hang: nothing waits for the status."""
+        fatal = self.sequencer.fatal
+        assert fatal is not None
+        self.front.on_failed()
+        state = "storage_failed" if fatal.code == EXIT_LOG else "apply_failed"
+        threading.Thread(target=self._tell_status, args=(state, str(fatal)), daemon=True).start()
 
     # Running
 
@@ -211,6 +270,11 @@ class Venue:
             self.front.ready = False
             self.stopped.set()
 
+    async def _watch_storage(self) -> None:
+        while True:
+            await self.env.sleep(STORAGE_LOOK_SECONDS)
+            self.front.storage.look()
+
     async def _check_keys(self) -> None:
         """Close connections whose key was revoked or has expired."""
         while True:
@@ -227,7 +291,9 @@ class Venue:
             code = await self._follower.wait()
             if code == follower.EXIT_DIGEST:
                 self.front.ready = False
-                self.env.fatal(EXIT_DIGEST, "the follower came to other events than this process: see follow.status")
+                why = "the follower came to other events than this process: see follow.status"
+                self._tell_status("digest_differs", why)
+                self.env.fatal(EXIT_DIGEST, why)
                 return
             if code == follower.EXIT_LOG:
                 log.error("the follower found the log damaged; trading goes on, history does not")
@@ -281,18 +347,32 @@ async def run_venue(
     asked = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked.set)
-    await venue.start()
+    try:
+        await venue.start()
+    except Fatal as fatal:
+        return await _ended(venue, fatal.code)
     announce(venue.url)
     waits = [loop.create_task(asked.wait()), loop.create_task(venue.stopped.wait())]
     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     if venue.stopped.is_set():
-        await asyncio.sleep(settings.shutdown_seconds_max)  # `env.fatal` ends the process meanwhile
-        return 1
+        return await _ended(venue, venue.sequencer.fatal.code if venue.sequencer.fatal else 1)
     say("stopping")
-    await venue.stop()
+    try:
+        await venue.stop()
+    except Fatal as fatal:
+        return await _ended(venue, fatal.code)
+    except LogFailed as error:
+        say(f"storage_failed: {error}; what was acknowledged is durable")
+        return EXIT_LOG
     for wait in waits:
         wait.cancel()
     return 0
+
+
+async def _ended(venue: Venue, code: int) -> int:
+    """`env.fatal` ends the process meanwhile."""
+    await asyncio.sleep(venue.settings.shutdown_seconds_max)
+    return code
 
 
 def _warm() -> None:

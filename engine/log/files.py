@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 LOCK_WAIT_SECONDS = 0.5  # longer than any reader looks at the lock
+PID_CHARS = 15
 
 
 class Locked(OSError):
@@ -25,6 +26,9 @@ class Locked(OSError):
         who = f"process {holder}" if holder else "another process"
         super().__init__(errno.EWOULDBLOCK, f"{path.parent} is in use by {who}; one venue at a time may write there")
         self.holder = holder
+
+    def __str__(self) -> str:
+        return str(self.strerror)
 
 
 class Files(Protocol):
@@ -61,6 +65,10 @@ class Files(Protocol):
     def rename(self, source: Path, target: Path) -> None: ...
 
     def unlink(self, path: Path) -> None: ...
+
+    def free_bytes(self, directory: Path) -> int:
+        """Space that this process may still fill on the file system of a directory."""
+        ...
 
     def lock(self, path: Path) -> int:
         """Take the exclusive lock of a file, created where missing, until it is closed or the process ends. Raises
@@ -130,6 +138,10 @@ class RealFiles:
     def unlink(self, path: Path) -> None:
         os.unlink(path)
 
+    def free_bytes(self, directory: Path) -> int:
+        found = os.statvfs(directory)
+        return found.f_bavail * found.f_frsize
+
     def lock(self, path: Path) -> int:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         try:
@@ -139,8 +151,7 @@ class RealFiles:
                     text = os.pread(handle, 32, 0).strip()
                     raise Locked(path, int(text) if text.isdigit() else None)
                 time.sleep(0.02)
-            os.ftruncate(handle, 0)
-            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+            os.pwrite(handle, f"{os.getpid():<{PID_CHARS}}\n".encode(), 0)  # in place: it needs no room on a full disk
         except BaseException:
             os.close(handle)
             raise

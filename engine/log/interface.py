@@ -58,6 +58,7 @@ class Log(Protocol):
     # the command it names, so a start that reads from a snapshot on needs no others)
     first_number: int  # first record that `read` can give without an archive
     durable_number: int  # last record known durable, 0 for none
+    failed: str | None  # why nothing more can be written
 
     def claim(self, epoch: int | None = None) -> Tail:
         """Become the writer with this epoch (one above the last when None). `Tail.epoch` is the epoch claimed."""

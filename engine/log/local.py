@@ -6,6 +6,7 @@ otherwise it is the torn end of a write that nobody was told about: it is cut, z
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -55,7 +56,7 @@ class LocalLog:
         self.durable_number = 0
         self.first_number = 1
         self._epoch: int | None = None  # claimed
-        self._failed: str | None = None
+        self.failed: str | None = None  # set in the thread where it happens
         self._lock: int | None = None
         self._handle: int | None = None  # of the last segment, when writable
         self._at = 0  # where the next record goes in it
@@ -89,13 +90,11 @@ class LocalLog:
             files.makedirs(directory)
             log._lock = files.lock(directory / LOCK)
             log._settle(log._scan())
-        except Locked:
-            raise
-        except OSError as error:
-            log.close()
-            raise LogFailed(f"cannot open the log in {directory}: {error}") from error
-        except BaseException:
-            log.close()
+        except BaseException as error:
+            with contextlib.suppress(LogFailed):  # the first trouble is the one that is told
+                log.close()
+            if isinstance(error, OSError) and not isinstance(error, Locked):
+                raise LogFailed(f"cannot open the log in {directory}: {error}") from error
             raise
         return log
 
@@ -193,8 +192,8 @@ class LocalLog:
 
     def write(self, record: Record) -> None:
         """One pwrite, one fdatasync. Raises LogFailed, from then on always."""
-        if self._failed:
-            raise LogFailed(self._failed)
+        if self.failed:
+            raise LogFailed(self.failed)
         assert self._handle is not None and record.epoch == self._epoch and record.shard == self.shard, (
             "the writer claims before it writes"
         )
@@ -207,8 +206,7 @@ class LocalLog:
             self.files.pwrite(self._handle, record.raw, self._at)
             self.files.fdatasync(self._handle)
         except OSError as error:
-            self._failed = f"record {record.number} could not be made durable: {error}"
-            raise LogFailed(self._failed) from error
+            raise self._fail(f"record {record.number} could not be made durable: {error}") from error
         self._at += room
         self.tail = self.tail.after(record)
         self.durable_number = record.number
@@ -220,14 +218,20 @@ class LocalLog:
     def make_room(self) -> None:
         """Zero and sync the next segment ahead of its need. A second call waits for the first and does nothing."""
         with self._rooms:
+            if self.failed:
+                raise LogFailed(self.failed)
             if self._prepared:
                 return
             try:
                 prepare_segment(self.files, self.directory, self.segment_bytes)
             except OSError as error:
-                self._failed = f"the next segment could not be prepared: {error}"
-                raise LogFailed(self._failed) from error
+                raise self._fail(f"the next segment could not be prepared: {error}") from error
             self._prepared = True
+
+    def _fail(self, why: str) -> LogFailed:
+        """Nothing is written any more. The first trouble is the one that is told."""
+        self.failed = self.failed or why
+        return LogFailed(self.failed)
 
     def _rotate(self) -> None:
         self.make_room()
@@ -287,8 +291,15 @@ class LocalLog:
         raise LogCorrupt(places[at][1].name, 0, 0, "it is listed but cannot be opened")
 
     def close(self) -> None:
-        """Release the lock. Nothing is written: what was durable is."""
+        """Release the lock. Nothing is written: what was durable is. Raises LogFailed when the system does not close a
+        file; the lock is released all the same."""
+        trouble = None
         for handle in (self._handle, self._lock):
             if handle is not None:
-                self.files.close(handle)
+                try:
+                    self.files.close(handle)
+                except OSError as error:
+                    trouble = trouble or error
         self._handle = self._lock = None
+        if trouble is not None:
+            raise self._fail(f"the log could not be closed: {trouble}") from trouble

@@ -21,7 +21,7 @@ class MemoryLog:
         self.fail_at: int | None = None
         self._raws: list[bytes] = []
         self._epoch: int | None = None
-        self._failed: str | None = None
+        self.failed: str | None = None
         self.tail = Tail()
         skips: list[int] = []
         for raw in raws or []:
@@ -45,13 +45,13 @@ class MemoryLog:
         return self.tail._replace(epoch=self._epoch)
 
     def write(self, record: Record) -> None:
-        if self._failed:
-            raise LogFailed(self._failed)
+        if self.failed:
+            raise LogFailed(self.failed)
         assert record.epoch == self._epoch and record.shard == self.shard, "the writer claims before it writes"
         assert not self.tail.fault(record), self.tail.fault(record)
         if record.number == self.fail_at:
-            self._failed = f"record {record.number} could not be made durable: asked to fail"
-            raise LogFailed(self._failed)
+            self.failed = f"record {record.number} could not be made durable: asked to fail"
+            raise LogFailed(self.failed)
         self._raws.append(record.raw)
         self.tail = self.tail.after(record)
         self.durable_number = record.number

@@ -58,7 +58,6 @@ def live(config: Config, path: Path, seed: int, data: Path | None, host: str | N
     """Serve, with a process of clients beside it; returns the exit code."""
     import uvloop
 
-    from engine.log.files import Locked
     from engine.log.interface import LogCorrupt, LogFailed
     from engine.log.replay import DigestDiffers
     from gateway import logs
@@ -68,10 +67,7 @@ def live(config: Config, path: Path, seed: int, data: Path | None, host: str | N
     from gateway.venue import StartRefused, run_venue
 
     logs.to_stderr()
-    settings = Settings(
-        data=data or Path(config.server.data), host=host or config.server.host,
-        port=config.server.port if port is None else port,
-    )  # fmt: skip
+    settings = Settings.of(config.server, data=data, host=host, port=port)
     clients = Supervisor()
 
     def announce(url: str) -> None:
@@ -82,7 +78,7 @@ def live(config: Config, path: Path, seed: int, data: Path | None, host: str | N
     typer.echo("qhatu: starting the demo season", err=True)
     try:
         return uvloop.run(run_venue(settings, RealEnv(), config, announce=announce))
-    except (ConfigError, StartRefused, Locked, LogCorrupt, LogFailed, DigestDiffers) as error:
+    except (ConfigError, StartRefused, LogCorrupt, LogFailed, DigestDiffers, OSError) as error:
         typer.echo(f"qhatu: {error}", err=True)
         return 1
     finally:

@@ -20,7 +20,6 @@ def serve(
     """
     import uvloop
 
-    from engine.log.files import Locked
     from engine.log.interface import LogCorrupt, LogFailed
     from engine.log.replay import DigestDiffers
     from gateway import logs
@@ -32,18 +31,13 @@ def serve(
     logs.to_stderr()
     try:
         found = load(config if config is not None else default_path("default"))
-        server = found.server
-        settings = Settings(
-            data=data if data is not None else Path(server.data),
-            host=host if host is not None else server.host,
-            port=port if port is not None else server.port,
-        )
+        settings = Settings.of(found.server, data=data, host=host, port=port)
 
         def announce(url: str) -> None:
             print(f"Qhatu takes orders at {url}", flush=True)
 
         code = uvloop.run(run_venue(settings, RealEnv(), found if config is not None else None, announce=announce))
-    except (ConfigError, StartRefused, Locked, LogCorrupt, LogFailed, DigestDiffers) as error:
-        typer.echo(f"qhatu: {getattr(error, 'strerror', None) or error}", err=True)
+    except (ConfigError, StartRefused, LogCorrupt, LogFailed, DigestDiffers, OSError) as error:
+        typer.echo(f"qhatu: {error}", err=True)
         raise typer.Exit(1) from error
     raise typer.Exit(code)

@@ -1,4 +1,5 @@
-"""The status feed: the phase of every instrument and its next calendar moves, told as soon as one changes."""
+"""The status feed: the phase of every instrument and its next calendar moves, and whether the venue's disk is nearly
+full, told as soon as one changes."""
 
 from __future__ import annotations
 
@@ -17,9 +18,14 @@ _KINDS = np.zeros(256, bool)
 _KINDS[[EventKind.PHASE, EventKind.SCHEDULED, EventKind.INSTRUMENT_LISTED]] = True
 
 
+def storage_word(low: bool) -> str:
+    return "low" if low else "ok"
+
+
 class StatusFeed:
     def __init__(self, machine: Machine, moves: Moves, first_seq: int, later: Later, started_ns: int) -> None:
         self.machine, self.moves, self.changed_ns = machine, moves, started_ns
+        self.storage_low = False
         self.channel = Channel(Name("status"), "", first_seq, self._snapshot, conflated=True, later=later)
 
     def take(self, events: np.ndarray, kinds: np.ndarray, ts_ns: int) -> None:
@@ -31,6 +37,12 @@ class StatusFeed:
             view = self._view(sorted(set(events["instrument"][changed].tolist())))
             self.channel.publish(view, ts_ns)
 
+    def storage(self, low: bool, now_ns: int) -> None:
+        """New orders, bids and sales are refused for want of disk space, or no longer."""
+        self.storage_low, self.changed_ns = low, now_ns
+        if self.channel.readers:
+            self.channel.publish(self._view([]), now_ns)
+
     def _snapshot(self) -> tuple[View, int]:
         return self._view(sorted(self.machine.venue.instruments)), self.changed_ns
 
@@ -38,7 +50,9 @@ class StatusFeed:
         venue, hot = self.machine.venue, self.machine.hot
         seen = [(venue.instruments[i].symbol, hot.phase(i), list(self.moves.of(i))) for i in instruments]
 
+        storage = storage_word(self.storage_low)
+
         def view(form: Form) -> dict[str, Any]:
-            return {"instruments": [status_view(form, *status) for status in seen]}
+            return {"instruments": [status_view(form, *status) for status in seen], "storage": storage}
 
         return view

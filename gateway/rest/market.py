@@ -7,6 +7,7 @@ from typing import Any
 from engine.codes import Phase, name_of
 from engine.domain.instruments import Instrument
 from gateway.market_data.auction import indication_of
+from gateway.market_data.status import storage_word
 from gateway.market_data.views import auction_view, instrument_view, status_view
 from gateway.problems import Problem
 from gateway.rest.history import page
@@ -45,13 +46,15 @@ async def get_time(call: Call) -> dict[str, Any]:
 
 @ROUTES.add("GET", "/v1/status", answer=StatusAnswer, tag="market")
 async def get_status(call: Call) -> dict[str, Any]:
-    """Whether orders are taken, and the phase of every instrument."""
+    """Whether orders are taken, whether storage is `low` (new orders, bids and sales are refused: the disk is nearly
+    full), and the phase of every instrument."""
     front = call.front
     venue, hot = front.machine.venue, front.machine.hot
     return {
         "venue": venue.name,
         "now": call.form.time(front.env.now_ns()),
         "ready": front.ready,
+        "storage": storage_word(front.storage.low),
         "instruments": [
             status_view(call.form, venue.instruments[i].symbol, hot.phase(i), front.hub.moves.of(i))
             for i in sorted(venue.instruments)

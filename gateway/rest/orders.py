@@ -29,7 +29,7 @@ from gateway.ws.messages import OneOrderPacked, OrdersBody, ReplaceBody
 
 _ENTRY = (
     "instrument_unknown", "off_tick", "off_lot", "price_range", "price_band", "qty_range", "notional_range",
-    "phase_forbids", "client_id_reused", "id_invalid", "busy", "storage_failed",
+    "phase_forbids", "client_id_reused", "id_invalid", "busy", "storage_failed", "storage_low",
 )  # fmt: skip
 _SIDES, _TYPES = {"buy": 0, "sell": 1}, {"limit": 0, "market": 1}
 

@@ -28,7 +28,7 @@ from gateway.rest.schemas import (
 
 _BID = (
     "sale_unknown", "lot_unknown", "sale_closed", "bid_late", "bid_low", "bid_increment", "maximum_below_price",
-    "self_bid", "off_tick", "client_id_reused",
+    "self_bid", "off_tick", "client_id_reused", "storage_low",
 )  # fmt: skip
 
 
@@ -69,7 +69,7 @@ async def post_bid(call: Call) -> dict[str, Any]:
 
 @ROUTES.add(
     "POST", "/v1/sales", answer=SaleAnswer, tag="sales", role=Role.OPERATE, status=201, body=SaleRequest,
-    idempotency="required", codes=("already_exists", "account_unknown", "off_tick"),
+    idempotency="required", codes=("already_exists", "account_unknown", "off_tick", "storage_low"),
 )  # fmt: skip
 async def post_sale(call: Call) -> dict[str, Any]:
     """Open a sale of several lots under one clock."""

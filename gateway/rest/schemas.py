@@ -199,6 +199,7 @@ class StatusAnswer(Struct):
     venue: str
     now: TimeText
     ready: bool
+    storage: Annotated[str, Meta(pattern="^(ok|low)$")]
     instruments: list[InstrumentStatus]
     as_of: int | UnsetType = UNSET
 

@@ -17,7 +17,7 @@ from typing import Protocol
 import msgspec
 import numpy as np
 
-from engine.codes import EventFlag, RefForm
+from engine.codes import CommandKind, EventFlag, RefForm
 from engine.limits import ROW_BYTES, WS_PACKED_ROWS_MAX
 from engine.log.record import Record
 from engine.messages.rows import COMMAND
@@ -35,6 +35,7 @@ _NO_FORM = b"\xff"
 _PARTIES = Struct("<II")
 _encode = msgspec.msgpack.Encoder().encode
 EVENTS_PER_FRAME_MAX = 8_000
+assert COMMAND.fields["kind"][1] == 0, "all_cancels reads it there"  # type: ignore[index]
 assert COMMAND.fields["connection"][1] == _PARTIES_AT + 4 and COMMAND.fields["price"][1] == _PRICE_AT  # type: ignore[index]
 
 
@@ -111,6 +112,11 @@ def owned_rows(raw: bytes, parties: bytes) -> bytes | bytearray:
     if raw[_REF_FORM_AT::ROW_BYTES].count(RefForm.STREAM) != count:
         rows["ref_form"][rows["ref_form"] != RefForm.STREAM] = _NO_FORM[0]
     return owned
+
+
+def all_cancels(raw: bytes) -> bool:
+    """Whether whole rows ask for nothing but cancels."""
+    return raw[0::ROW_BYTES].count(CommandKind.CANCEL) * ROW_BYTES == len(raw)
 
 
 def parties_of(account: int, connection: int) -> bytes:

@@ -25,11 +25,11 @@ from gateway.front import Front, not_ready
 from gateway.market_data.channel import Channel, Name
 from gateway.market_data.frames import Frame, close_frame, framed
 from gateway.order_entry import Entry, batch_of, own_events
-from gateway.problems import Problem, busy, storage_failed
+from gateway.problems import Problem, busy, storage_failed, storage_low
 from gateway.rates import Buckets
-from gateway.sequencer import Busy, Outcome
+from gateway.sequencer import Busy, Outcome, Stopped
 from gateway.ws import messages
-from gateway.ws.packed import Ordinals, owned_rows, parties_of, rows_of_frame
+from gateway.ws.packed import Ordinals, all_cancels, owned_rows, parties_of, rows_of_frame
 
 CLOSE_AUTH_REQUIRED, CLOSE_FORBIDDEN, CLOSE_SLOW = 4001, 4003, 4008
 CLOSE_TOO_BIG, CLOSE_RESTART = 1009, 1012
@@ -405,8 +405,12 @@ class Session:
             owned = owned_rows(raw, self._parties)
             if not front.ready:
                 raise not_ready()
+            if front.storage.low and not all_cancels(raw):
+                raise storage_low()
             try:
                 front.submit_rows(owned)
+            except Stopped:
+                raise not_ready() from None
             except Busy:
                 raise busy() from None
             ordinals.taken(count)
@@ -415,6 +419,12 @@ class Session:
             ordinals.refused(count)
             problem.extra |= {"rows": count, "first": first}
             raise
+
+    def rows_unknown(self) -> None:
+        """Nothing more will be told of the rows that were taken: each run of them is answered `storage_failed`."""
+        for first, count in self.ordinals.runs:
+            self.refuse(storage_failed(rows=count, first=first))
+        self.ordinals.runs.clear()
 
 
 _HANDLERS: dict[type, Any] = {

@@ -12,6 +12,7 @@ import aiohttp
 import msgspec
 import numpy as np
 
+from engine.log.files import Files
 from gateway.config import load
 from gateway.env import RealEnv
 from gateway.settings import Settings
@@ -39,9 +40,12 @@ class TestEnv(RealEnv):
 
 
 @asynccontextmanager
-async def running(data: Path, *, config: Path = CONFIG, **settings: Any) -> AsyncIterator[House]:
+async def running(
+    data: Path, *, config: Path = CONFIG, files: Files | None = None, **settings: Any
+) -> AsyncIterator[House]:
     """A venue that takes orders, and goes in order."""
     env = TestEnv()
+    env.files = files or env.files
     venue = Venue(Settings(data=data, port=0, **({"follower": False} | settings)), env, load(config))
     await venue.start()
     async with aiohttp.ClientSession(base_url=venue.url) as session:

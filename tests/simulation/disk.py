@@ -173,6 +173,10 @@ class SimFiles:
             raise FileNotFoundError(path)
         self._move({path.name: None})
 
+    def free_bytes(self, directory: Path) -> int:
+        """It never fills."""
+        return 2**40
+
     def lock(self, path: Path) -> int:
         if path.name in self.disk.locks:
             raise Locked(path, None)

@@ -215,7 +215,7 @@ export function ticketPanel(state, venue, onKey) {
   /** Where the outcome is unknown the order is kept, so that the next press asks again with the same client id. */
   function refused(instrument, problem) {
     const unknown = problem.code === "unreachable" || problem.code === "storage_failed" || problem.status >= 500;
-    if (unknown && problem.code !== "busy") {
+    if (unknown && problem.code !== "busy" && problem.code !== "storage_low") {
       say("bad", t("ticket.unknown"));
       return;
     }
