@@ -42,6 +42,13 @@ STORAGE_LOW_SEGMENTS_MIN = 3  # of the log: one a look allowed, one ahead of it,
 STORAGE_LOW_BYTES = 1024 * 1024 * 1024
 STATUS_FILE_BYTES = 8 * 1024  # of serve.status and its like, whatever they say
 
+# Event segments: derived, so these are no part of the rules
+EVENT_SEGMENT_BYTES = 64 * 1024 * 1024  # a segment is closed before it grows beyond; one larger frame stands alone
+EVENT_FRAME_BYTES_MAX = 2**33  # one record may fill every open order
+EVENT_SYNC_BYTES = 1024 * 1024  # written between two syncs, so that the log's own never queue behind much
+EVENT_READ_BYTES = 2 * 1024 * 1024  # looked at in one poll, unless one frame alone is longer
+EVENT_PACK_BYTES = 256 * 1024  # of a closed segment, compressed or compared at a time
+
 # Book
 INSTRUMENTS_MAX = 65_535  # u2 in the hot order
 ORDERS_MAX = 2**26  # open orders in one shard
@@ -110,5 +117,7 @@ assert (
     + SEGMENT_SPARE_BYTES
     <= STORAGE_LOW_BYTES
 ), "storage_low is announced before the log can fail"
+assert EVENT_FRAME_BYTES_MAX > ORDERS_MAX * ROW_BYTES + RECORD_BYTES_MAX, "the events of a whole book fit one frame"
+assert EVENT_SYNC_BYTES < EVENT_SEGMENT_BYTES
 assert WINDOW_TICKS_MIN <= WINDOW_TICKS_DEFAULT <= WINDOW_TICKS_MAX
 assert ORDERS_MAX < 2**31, "a slot fits the i4 links of a hot order"

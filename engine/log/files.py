@@ -60,6 +60,10 @@ class Files(Protocol):
         """Write all of `data` in one call; a short write is an error."""
         ...
 
+    def truncate(self, handle: int, length: int) -> None:
+        """Cut the file to `length` bytes; durable after the next sync of the handle."""
+        ...
+
     def fdatasync(self, handle: int) -> None: ...
 
     def rename(self, source: Path, target: Path) -> None: ...
@@ -125,6 +129,9 @@ class RealFiles:
         written = os.pwrite(handle, data, offset)
         if written != len(data):
             raise OSError(errno.EIO, f"short write: {written} of {len(data)} bytes")
+
+    def truncate(self, handle: int, length: int) -> None:
+        os.ftruncate(handle, length)
 
     def fdatasync(self, handle: int) -> None:
         if sys.platform == "darwin":  # there a plain sync stops at the drive's cache

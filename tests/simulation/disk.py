@@ -22,7 +22,7 @@ class Inode:
     def __init__(self) -> None:
         self.cached = bytearray()
         self.durable = bytearray()
-        self.dirty: list[tuple[int, bytes]] = []
+        self.dirty: list[tuple[int, bytes | None]] = []  # offset and bytes written; None: cut to that length
 
     @staticmethod
     def put(content: bytearray, offset: int, data: bytes) -> None:
@@ -32,13 +32,20 @@ class Inode:
 
     def flush(self) -> None:
         for offset, data in self.dirty:
-            self.put(self.durable, offset, data)
+            if data is None:
+                del self.durable[offset:]
+            else:
+                self.put(self.durable, offset, data)
         self.dirty.clear()
 
     def flush_some(self, chance: Random) -> None:
         """Each sector of each unsynced write arrives or not; often none or all do."""
         for offset, data in self.dirty:
             share = chance.choice((0.0, 0.5, 0.9, 1.0))
+            if data is None:
+                if chance.random() < share:
+                    del self.durable[offset:]
+                continue
             if len(data) > 64 * SECTOR:  # zeros of a new segment: whole or not, sector by sector would only cost time
                 share = float(chance.random() < share)
             at = 0
@@ -146,6 +153,12 @@ class SimFiles:
         self._trouble("pwrite")
         inode.put(inode.cached, offset, data)
         inode.dirty.append((offset, bytes(data)))
+
+    def truncate(self, handle: int, length: int) -> None:
+        inode = self._handles[handle]
+        self._trouble("truncate")
+        del inode.cached[length:]
+        inode.dirty.append((length, None))
 
     def fdatasync(self, handle: int) -> None:
         inode = self._handles[handle]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from engine.log.interface import Tail
-from engine.log.record import GENERATION, GENESIS_DIGEST, Record, encode_record
+from engine.log.record import GENERATION, GENESIS_DIGEST, Record, chain_events, encode_record
 from engine.messages.batch import Batch
-from engine.messages.rows import COMMAND, ROW_VERSION
+from engine.messages.rows import COMMAND, EVENT, ROW_VERSION
+
+Decided = tuple[Record, np.ndarray, bytes]  # a record, its events, the event digest after it
 
 
 def batch_of(count: int, seed: int = 0) -> Batch:
@@ -60,3 +62,16 @@ def tail_after(records: list[Record], count: int) -> Tail:
     for record in records[:count]:
         tail = tail.after(record)
     return tail
+
+
+def decided(counts: list[int], events_per_command: int = 2) -> list[Decided]:
+    """Records of these sizes with events that name them, as an engine would give them."""
+    chain, digest, found = Chain(Tail(epoch=1)), GENESIS_DIGEST, []
+    for count in counts:
+        record = chain.record(batch_of(count, seed=chain.tail.next_seq))
+        events = np.zeros(events_per_command * count, EVENT)
+        events["qty"] = 1_000 * record.number + np.arange(len(events))
+        if count:
+            digest = chain_events(digest, events)
+        found.append((record, events, digest))
+    return found
