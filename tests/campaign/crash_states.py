@@ -1,37 +1,58 @@
-"""Crash states of a log's life, enumerated from the trace of what it did to its files.
+"""Crash states of short lives, enumerated from the trace of what they did to their files.
 
-A life opens a log, writes records over several segments, makes room ahead, ends and starts again. From every state that
-a loss of power may leave the log must open, hold every acknowledged record and at most the one in flight, go on, and
-survive a second loss of power right after its recovery.
+Lives with even seeds are a log's alone: it opens, writes records over several segments, makes room ahead, ends and
+starts again. In those with odd seeds a follower takes snapshots meanwhile, prunes them, and archives segments.
+
+From every state that a loss of power may leave the log must open, hold every acknowledged record and at most the one in
+flight, go on, and survive a second loss of power right after its recovery. Where there are snapshots the newest must be
+whole and, with the log after it, give the state there was; and the archive with the log every record from the first.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import count as count_from
 from itertools import islice
+from pathlib import Path
 from random import Random
 
+from engine.log.archive import archive_before
+from engine.log.interface import Tail
 from engine.log.local import LocalLog
 from engine.log.record import Record
+from engine.log.replay import replay
+from engine.log.snapshot import list_snapshots, prune_snapshots, read_snapshot, snapshot_name, write_snapshot
+from engine.machine import Machine
+from engine.oracle.books import Books
 from tests.campaign.crash_model import State, durable_only, states
 from tests.campaign.ledger import Outcome
-from tests.campaign.logs import DIRECTORY, SEGMENT_BYTES, go_on
+from tests.campaign.logs import DIRECTORY, SEGMENT_BYTES, go_on, market
 from tests.campaign.memory_files import MemoryFiles, Op
 from tests.engine.log.builders import Chain, batch_of
 
+SNAPSHOTS = Path("/snapshots")
+SNAPSHOT_EVERY = 6  # records
 LIVES = 3  # starts of one life
 RECORDS = 10  # of each start
+
+
+@dataclass
+class Life:
+    """A trace with a mark after each acknowledgement, the records in order, and where it counts the state after each."""
+
+    trace: list[Op]
+    records: list[Record]
+    hashes: list[bytes] = field(default_factory=list)
 
 
 def run(first: int, count: int) -> Outcome:
     """States `first` to `first + count`: all those of the life of seed 0, then of seed 1 ..."""
     outcome = Outcome()
-    every = ((seed, state) for seed in count_from() for state in states(life(seed)[0]))
+    every = ((seed, state) for seed in count_from() for state in states(life(seed).trace))
     for index, (seed, state) in enumerate(islice(every, first, first + count), first):
-        records = life(seed)[1]
         try:
-            outcome.add(**{judge(state, records): 1})
+            outcome.add(**{judge(state, life(seed)): 1})
         except Exception as error:
             outcome.failures.append(
                 f"--part crash_states --first {index}: life {seed}, {state.prefix} operations, {state.choice}: "
@@ -41,8 +62,11 @@ def run(first: int, count: int) -> Outcome:
 
 
 @lru_cache(maxsize=4)
-def life(seed: int) -> tuple[list[Op], list[Record]]:
-    """The trace of a life, a mark after each acknowledgement, and the records in order."""
+def life(seed: int) -> Life:
+    return _with_follower(seed) if seed % 2 else _of_a_log(seed)
+
+
+def _of_a_log(seed: int) -> Life:
     chance, files = Random(seed), MemoryFiles()
     records: list[Record] = []
     for _ in range(LIVES):
@@ -56,21 +80,60 @@ def life(seed: int) -> tuple[list[Op], list[Record]]:
             if log.wants_room() and chance.random() < 0.7:
                 log.make_room()
         log.close()
-    return files.trace, records
+    return Life(files.trace, records)
 
 
-def judge(state: State, records: list[Record]) -> str:
+def _with_follower(seed: int) -> Life:
+    files, machine = MemoryFiles(), Machine(Books())
+    log, place = LocalLog.open(files, DIRECTORY, segment_bytes=SEGMENT_BYTES), Tail()
+    log.claim()
+    lived = Life(files.trace, market(seed))
+    for record in lived.records:
+        log.write(record)
+        files.note("acknowledged")
+        machine.apply(record)
+        place = place.after(record)
+        lived.hashes.append(machine.state_hash())
+        if record.number % SNAPSHOT_EVERY == 0:
+            _keep(files, machine, place)
+    log.close()
+    return lived
+
+
+def _keep(files: MemoryFiles, machine: Machine, place: Tail) -> None:
+    """What a follower does now and then: what the older snapshot covers is archived."""
+    write_snapshot(files, SNAPSHOTS, machine.snapshot(place))
+    prune_snapshots(files, SNAPSHOTS)
+    kept = list_snapshots(files, SNAPSHOTS)
+    if len(kept) > 1:
+        archive_before(files, DIRECTORY, kept[-1])
+
+
+def judge(state: State, lived: Life) -> str:
     """Recover, and say whether the record in flight was there. Raises AssertionError, LogCorrupt, LogFailed."""
-    raws = [record.raw for record in records]
+    raws = [record.raw for record in lived.records]
     acknowledged = len(state.notes)
     files = MemoryFiles(state.image.copy())
     log = LocalLog.open(files, DIRECTORY, segment_bytes=SEGMENT_BYTES)
     found = [record.raw for record in log.read()]
     assert len(found) >= acknowledged, f"{acknowledged - len(found)} acknowledged records are lost"
     assert found == raws[: len(found)] and len(found) <= acknowledged + 1, "other records came back"
+    if lived.hashes and found:
+        _check_state(files, log, lived.hashes[len(found) - 1])
 
     again = MemoryFiles(durable_only(files.trace, state.image))
     log = LocalLog.open(again, DIRECTORY, segment_bytes=SEGMENT_BYTES)
     assert [record.raw for record in log.read()] == found, "what was read at a start was lost after it"
     go_on(again, log)
     return "in_flight_kept" if len(found) > acknowledged else "in_flight_lost"
+
+
+def _check_state(files: MemoryFiles, log: LocalLog, wanted: bytes) -> None:
+    """The newest snapshot is whole, and leads to the state that was."""
+    machine, after = Machine(Books(), log.skips), Tail()
+    if kept := list_snapshots(files, SNAPSHOTS):
+        snapshot = read_snapshot(files, SNAPSHOTS / snapshot_name(kept[0]))
+        machine, after = Machine.restored(Books(), snapshot, log.skips), snapshot.tail
+    assert log.first_number <= after.next_number, "the log begins after the newest snapshot"
+    replay(log, machine, after=after)
+    assert machine.state_hash() == wanted, "snapshot and log come to another state"

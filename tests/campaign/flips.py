@@ -20,6 +20,7 @@ from engine.log.local import LocalLog
 from tests.campaign.ledger import Outcome
 from tests.campaign.logs import DIRECTORY, SEGMENT_BYTES, Place, Written, go_on, written
 from tests.campaign.memory_files import MemoryFiles
+from tests.campaign.rows import run_row
 
 BODY_BITS = 20_000  # of one log, drawn
 ZERO_BITS = 2_000
@@ -28,22 +29,7 @@ Flip = tuple[str, int]  # segment, bit
 
 
 def run(first: int, count: int) -> Outcome:
-    """Flips `first` to `first + count` of the endless row: all those of the log of seed 0, then of seed 1 ..."""
-    outcome = Outcome()
-    seed, skipped = 0, 0
-    for index in range(first, first + count):
-        while index - skipped >= len(flips_of(seed)):
-            skipped += len(flips_of(seed))
-            seed += 1
-        flip = flips_of(seed)[index - skipped]
-        try:
-            outcome.add(**{judge(written(seed), flip): 1})
-        except Exception as error:
-            outcome.failures.append(
-                f"--part flips --first {index}: log {seed}, {flip[0]} byte {flip[1] // 8} bit {flip[1] % 8}: "
-                f"{type(error).__name__} {error}"
-            )
-    return outcome
+    return run_row("flips", first, count, flips_of, lambda seed, flip: judge(written(seed), flip))
 
 
 @lru_cache(maxsize=4)

@@ -90,11 +90,11 @@ class Ledger:
             join_sums(sums[portion.part], portion.details)
             revisions[portion.part].add(portion.revision)
             again += [f"{portion.part} of {portion.revision}: {failure}" for failure in portion.failures]
-        lines = [f"{'part':<14}{'done':>9} {'goal':>9} {'failed':>7} {'minutes':>8} {'revisions':>9}  sums"]
+        lines = [f"{'part':<16}{'done':>9} {'goal':>9} {'failed':>7} {'minutes':>8} {'revisions':>9}  sums"]
         for part, goal in goals.items():
             told = ", ".join(f"{name} {_number(amount)}" for name, amount in sorted(sums[part].items()))
             lines.append(
-                f"{part:<14}{done[part]:>9,} {goal:>9,} {failed[part]:>7} {seconds[part] / 60:>8.1f}"
+                f"{part:<16}{done[part]:>9,} {goal:>9,} {failed[part]:>7} {seconds[part] / 60:>8.1f}"
                 f" {len(revisions[part]):>9}  {told}"
             )
         return "\n".join(lines + again)

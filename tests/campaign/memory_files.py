@@ -83,7 +83,7 @@ class MemoryFiles:
 
     def listdir(self, directory: Path) -> list[str]:
         prefix = f"{directory}/"
-        return sorted(name[len(prefix) :] for name in self.image.names if name.startswith(prefix))
+        return sorted({name[len(prefix) :].split("/")[0] for name in self.image.names if name.startswith(prefix)})
 
     def fsync_dir(self, directory: Path) -> None:
         self._do(Op("sync_dir", name=str(directory)))

@@ -23,6 +23,8 @@ PARTS = {
     "kills": Part(2_000, 40, lanes=2),
     "pauses": Part(200, 10, lanes=2),
     "flips": Part(200_000, 10_000),
+    "flips_snapshots": Part(50_000, 10_000),
+    "flips_archive": Part(50_000, 10_000),
     "truncations": Part(10_000, 2_000),
     "crash_states": Part(2_000, 500),
 }

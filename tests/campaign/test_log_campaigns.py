@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from engine.log import local, segments
-from tests.campaign import crash_states, flips, logs, truncations
+from engine.log import archive, local, segments, snapshot
+from tests.campaign import crash_states, flips, flips_archive, flips_snapshots, logs, truncations
 from tests.campaign.memory_files import MemoryFiles
 
 
@@ -14,6 +14,26 @@ def test_flipped_bits_are_detected_harmless_or_cut_off_the_end():
     assert not outcome.failures
     assert set(outcome.sums) == {"detected", "harmless", "cut"} and sum(outcome.sums.values()) == 3_000
     assert outcome.sums["detected"] > 2_500
+
+
+def test_flipped_bits_of_snapshots_are_detected():
+    outcome = flips_snapshots.run(0, 1_000)
+    assert not outcome.failures and outcome.sums["detected"] > 990
+
+
+def test_flipped_bits_of_archived_segments_are_detected_or_harmless():
+    outcome = flips_archive.run(0, 500)
+    assert not outcome.failures and outcome.sums["detected"] > 450
+
+
+def test_a_snapshot_without_checksums_would_be_seen(monkeypatch):
+    monkeypatch.setattr(snapshot.google_crc32c, "value", lambda data: 0)
+    monkeypatch.setattr(snapshot.google_crc32c, "extend", lambda crc, data: 0)
+    flips_snapshots.written.cache_clear()
+    try:
+        assert flips_snapshots.run(0, 200).failures
+    finally:
+        flips_snapshots.written.cache_clear()
 
 
 def test_a_log_cut_at_any_byte_ends_at_the_last_whole_record():
@@ -73,6 +93,27 @@ def test_a_segment_published_before_it_is_synced_is_seen(monkeypatch):
     crash_states.life.cache_clear()
     try:
         assert crash_states.run(0, 300).failures
+    finally:
+        crash_states.life.cache_clear()
+
+
+@pytest.mark.parametrize("left_out", ["fdatasync", "fsync_dir"])
+def test_a_segment_unlinked_before_its_archive_is_durable_is_seen(monkeypatch, left_out):
+    """Archived under its name at once, without waiting for the name to be durable."""
+
+    def write(files, temporary, target, raw, pause):
+        handle = files.open(target, create=True)
+        files.pwrite(handle, archive.zstandard.ZstdCompressor(write_checksum=True).compress(raw), 0)
+        if left_out == "fsync_dir":
+            files.fdatasync(handle)
+        else:
+            files.fsync_dir(target.parent)
+
+    monkeypatch.setattr(archive, "_write", write)
+    crash_states.life.cache_clear()
+    try:
+        first = sum(1 for _ in crash_states.states(crash_states.life(0).trace))
+        assert crash_states.run(first, 500).failures
     finally:
         crash_states.life.cache_clear()
 

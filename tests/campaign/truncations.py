@@ -13,6 +13,7 @@ from engine.log.local import LocalLog
 from tests.campaign.ledger import Outcome
 from tests.campaign.logs import DIRECTORY, SEGMENT_BYTES, Written, go_on, shortened, written
 from tests.campaign.memory_files import MemoryFiles
+from tests.campaign.rows import run_row
 
 RECORDS = 3
 
@@ -20,21 +21,7 @@ Cut = tuple[int, int, bool]  # records of the log, byte counted from the first o
 
 
 def run(first: int, count: int) -> Outcome:
-    """Cuts `first` to `first + count`: all those of the log of seed 0, then of seed 1 ..."""
-    outcome = Outcome()
-    seed, skipped = 0, 0
-    for index in range(first, first + count):
-        while index - skipped >= len(cuts_of(seed)):
-            skipped += len(cuts_of(seed))
-            seed += 1
-        cut = cuts_of(seed)[index - skipped]
-        try:
-            outcome.add(**{judge(shortened(seed, cut[0]), cut): 1})
-        except Exception as error:
-            outcome.failures.append(
-                f"--part truncations --first {index}: log {seed}, cut {cut}: {type(error).__name__} {error}"
-            )
-    return outcome
+    return run_row("truncations", first, count, cuts_of, lambda seed, cut: judge(shortened(seed, cut[0]), cut))
 
 
 @lru_cache(maxsize=4)
