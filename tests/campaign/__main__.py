@@ -23,10 +23,10 @@ def portions(first: int, count: int, size: int) -> Iterator[tuple[int, int]]:
         yield start, min(size, first + count - start)
 
 
-def campaign(ledger: Ledger, part: str, count: int) -> int:
+def campaign(ledger: Ledger, part: str, count: int, lanes: int) -> int:
     """Run the next `count` items of a part, noting whole portions. Returns how many items failed."""
     first, version, failed = ledger.next_first(part), revision(), 0
-    pool = ProcessPoolExecutor(PARTS[part].lanes, mp_context=get_context("spawn"))
+    pool = ProcessPoolExecutor(lanes, mp_context=get_context("spawn"))
     try:
         waiting = [
             (start, size, pool.submit(run, part, start, size))
@@ -55,6 +55,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--part", choices=PARTS, help="default: every part in turn")
     parser.add_argument("--count", type=int, help="items more; default: what the goal still lacks")
     parser.add_argument("--first", type=int, help="run from this item alone, without the ledger")
+    parser.add_argument("--lanes", type=int, help="portions side by side")
     parser.add_argument("--summary", action="store_true", help="print the table alone")
     parser.add_argument("--ledger", type=Path, default=DEFAULT)
     options = parser.parse_args(argv)
@@ -70,7 +71,7 @@ def main(argv: list[str] | None = None) -> int:
         try:
             for name in [options.part] if options.part else PARTS:
                 wanted = options.count or max(0, goals[name] - ledger.next_first(name))
-                failed += campaign(ledger, name, wanted)
+                failed += campaign(ledger, name, wanted, options.lanes or PARTS[name].lanes)
         except KeyboardInterrupt:
             print("interrupted; whole portions are noted", file=sys.stderr)
     print(ledger.table(goals))

@@ -39,11 +39,11 @@ RECORDS = 10  # of each start
 
 @dataclass
 class Life:
-    """A trace with a mark after each acknowledgement, the records in order, and where it counts the state after each."""
+    """A trace with a mark after each acknowledgement, and the records in order."""
 
     trace: list[Op]
     records: list[Record]
-    hashes: list[bytes] = field(default_factory=list)
+    hashes: list[bytes] = field(default_factory=list)  # state after each record, where there are snapshots
 
 
 def run(first: int, count: int) -> Outcome:
