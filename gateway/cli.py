@@ -20,6 +20,7 @@ COMMANDS = {
     "match": "Match a file of orders continuously.",
     "replay": "Rebuild the state from disk and print its hash.",
     "verify": "Check every record, kernel against oracle.",
+    "snapshot": "Write the state at the end of the log as a snapshot.",
     "export": "Write orders, fills, trades, candles, auctions or events as CSV, JSON lines or Parquet.",
     "skip": "Pass over one command that stopped the venue (the venue must be stopped).",
     "apply-config": "Turn an edited configuration into commands.",

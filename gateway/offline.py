@@ -33,13 +33,13 @@ def refusals(command: str) -> Iterator[None]:
     from engine.log.files import Locked
     from engine.log.interface import LogCorrupt, LogFailed
     from engine.log.replay import DigestDiffers
-    from gateway.replaying import NoVenue
+    from gateway.replaying import NoVenue, NoWayBack
 
     try:
         yield
     except (typer.Exit, typer.Abort, KeyboardInterrupt, BrokenPipeError):
         raise
-    except (Refused, NoVenue, Locked, LogCorrupt, LogFailed, DigestDiffers, OSError, ValueError) as error:
+    except (Refused, NoVenue, NoWayBack, Locked, LogCorrupt, LogFailed, DigestDiffers, OSError, ValueError) as error:
         _refuse(command, str(error))
     except Exception as error:
         notes = " ".join(getattr(error, "__notes__", ()))

@@ -1,6 +1,7 @@
-"""From a data directory to the venue's state: open the log, collect its SKIPs, apply every durable record.
+"""From a data directory to the venue's state: the newest snapshot that is sound, and the log after it.
 
-Used by serve at its start, by the follower, and by the offline commands.
+Used by serve at its start, by the follower, and by the offline commands. A snapshot that is damaged is passed over for
+the older one, and the older one for the log from its beginning while that is there: it costs time and nothing else.
 """
 
 from __future__ import annotations
@@ -8,17 +9,31 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 
+import numpy as np
+
 from engine.log.files import Files, RealFiles
+from engine.log.interface import Log, LogCorrupt, Tail
 from engine.log.local import LocalLog
-from engine.log.record import Record
+from engine.log.record import GENERATION, Record
 from engine.log.replay import replay
+from engine.log.snapshot import (
+    BadSnapshot,
+    Snapshot,
+    list_snapshots,
+    read_snapshot,
+    section_group,
+    snapshot_name,
+)
 from engine.machine import Machine
 from engine.state.hot import Hot
+from gateway.trade_fold import TradeFold
 
 LOG_FOLDER = "log"
+SNAPSHOT_FOLDER = "snapshots"
 PROJECTION_FILE = "projection.sqlite"
 STATUS_FILE = "follow.status"
 SERVE_STATUS_FILE = "serve.status"
@@ -28,11 +43,33 @@ class NoVenue(Exception):
     """There is no log to read in the directory."""
 
 
+class NoWayBack(Exception):
+    """Neither a sound snapshot nor the beginning of the log is there. The message says what was tried."""
+
+
+@dataclass
+class Standing:
+    """A machine and the place in the log where it stands; the rest of the log is still to be applied."""
+
+    machine: Machine
+    tail: Tail = field(default_factory=Tail)
+    trades: TradeFold = field(default_factory=TradeFold)
+    notes: list[str] = field(default_factory=list)  # what an operator should know: snapshots that were passed over
+
+    @property
+    def number(self) -> int:
+        """Record of the snapshot it stands on; 0 at the beginning of the log."""
+        return self.tail.next_number - 1
+
+
 @dataclass(frozen=True)
 class Rebuilt:
     machine: Machine  # stands at the end of the durable log
     log: LocalLog
-    records: int  # applied
+    tail: Tail
+    trades: TradeFold
+    snapshot: int  # record of the snapshot it began with, 0 for none
+    records: int  # applied after it
     seconds: float
 
 
@@ -45,23 +82,91 @@ def open_log(data: Path, *, writable: bool = False, files: Files | None = None, 
     return LocalLog.open(files or RealFiles(), folder, shard=shard, writable=writable)
 
 
+def stand(
+    files: Files,
+    folder: Path,
+    log: Log,
+    make_hot: Callable[[], Hot],
+    *,
+    at_most: int | None = None,
+    whole: bool = False,
+) -> Standing:
+    """Where to begin: the newest sound snapshot in `folder` (at or before record `at_most`), else the log's beginning.
+
+    whole  begin as early as possible instead: at the log's beginning
+
+    Raises NoWayBack; LogCorrupt when a snapshot stands beyond the end of the log: records that were durable are gone.
+    """
+    notes: list[str] = []
+    for number in [] if whole else list_snapshots(files, folder):
+        if at_most is not None and number > at_most:
+            continue
+        if number > log.durable_number and log.live:
+            continue  # it was made just now
+        if number > log.durable_number:
+            why = f"the log ends at record {log.durable_number}, but there is a snapshot of record {number}"
+            raise LogCorrupt("(end)", 0, log.tail.next_seq, why)
+        try:
+            snapshot = read_snapshot(files, folder / snapshot_name(number))
+            return _on(snapshot, make_hot(), log.skips, notes)
+        except (BadSnapshot, OSError) as error:
+            notes.append(f"{error}; going back to the one before")
+    if log.first_number == 1 or log.has(1):
+        return Standing(Machine(make_hot(), log.skips), notes=notes)
+    tried = "; ".join(notes) or "there is none"
+    raise NoWayBack(f"no snapshot can be used ({tried}), and the log no longer reaches back to its beginning")
+
+
+def _on(snapshot: Snapshot, hot: Hot, skips: frozenset[int], notes: list[str]) -> Standing:
+    if snapshot.generation != GENERATION:
+        raise BadSnapshot(snapshot_name(snapshot.number), f"it is of generation {snapshot.generation}")
+    trades = TradeFold()
+    trades.load(section_group(snapshot.sections, "extra/"))
+    return Standing(Machine.restored(hot, snapshot, skips), snapshot.tail, trades, notes)
+
+
 def rebuild(
     data: Path,
-    hot: Hot | None = None,
+    make_hot: Callable[[], Hot] | None = None,
     *,
     log: LocalLog | None = None,
+    whole: bool = False,
     progress: Callable[[Record], None] | None = None,
 ) -> Rebuilt:
-    """State at the end of the durable log, on compiled books unless `hot` is given. `log` is one opened before (serve
-    opens it for writing); else it is read without its lock, while a venue may be writing.
+    """State at the end of the durable log, on compiled books unless `make_hot` says otherwise. `log` is one opened
+    before (for writing); else it is read without its lock, while a venue may be writing. `whole`: see `stand`.
 
-    Raises what `open_log` raises, DigestDiffers, and whatever a bug in the engine raises.
+    Raises what `open_log` and `stand` raise, DigestDiffers, and whatever a bug in the engine raises.
     """
     started = time.perf_counter()
     log = log or open_log(data)
-    machine = Machine(hot if hot is not None else compiled_books(), log.skips)
-    records = replay(log, machine, progress=progress)
-    return Rebuilt(machine, log, records, time.perf_counter() - started)
+    standing = stand(log.files, Path(data) / SNAPSHOT_FOLDER, log, make_hot or compiled_books, whole=whole)
+    folding = Folding(standing)
+    records = replay(log, folding, after=standing.tail, progress=progress)
+    return Rebuilt(
+        standing.machine, log, folding.tail, standing.trades, standing.number, records, time.perf_counter() - started
+    )
+
+
+def made_by() -> dict[str, str]:
+    """Versions that a snapshot notes, for a person who asks where it came from."""
+    return {name: metadata.version(name) for name in ("qhatu", "numba", "numpy")}
+
+
+class Folding:
+    """A machine whose fills are also counted, for a replay. `tail` is the place after the last record."""
+
+    def __init__(self, standing: Standing) -> None:
+        self.machine, self.trades, self.tail = standing.machine, standing.trades, standing.tail
+        self.seq, self.event_digest = self.machine.seq, self.machine.event_digest
+
+    def apply(self, record: Record) -> np.ndarray:
+        events = self.machine.apply(record)
+        self.seq, self.event_digest = self.machine.seq, self.machine.event_digest
+        self.tail = self.tail.after(record)
+        if len(events) and self.trades.take(events, events["kind"], record.ts_ns):
+            self.trades.number()
+        return events
 
 
 def compiled_books() -> Hot:

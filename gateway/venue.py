@@ -1,6 +1,6 @@
 """The venue as a whole: log, engine, sequencer, follower, scheduler and sockets, from start to orderly end.
 
-open the log -> compile or load kernels -> replay -> RESUME -> genesis, once -> sockets -> "takes orders"
+open the log -> load kernels -> snapshot, log after it -> RESUME -> genesis, once -> sockets -> "takes orders"
 SIGTERM: refuse -> decide what waits -> goodbye to sockets -> follower, log
 """
 
@@ -18,7 +18,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from aiohttp import web
 
 from engine.codes import EventKind, Reason
@@ -28,7 +27,6 @@ from engine.log.interface import LogFailed
 from engine.log.local import LocalLog
 from engine.log.record import Record
 from engine.log.replay import replay
-from engine.machine import Machine
 from engine.messages.batch import Batch
 from gateway import follower, warm
 from gateway.app import application, close_sockets
@@ -39,7 +37,16 @@ from gateway.env import EXIT_DIGEST, EXIT_LOG, Env
 from gateway.forms import time_text
 from gateway.front import Front
 from gateway.queries import History
-from gateway.replaying import LOG_FOLDER, PROJECTION_FILE, SERVE_STATUS_FILE, compiled_books
+from gateway.replaying import (
+    LOG_FOLDER,
+    PROJECTION_FILE,
+    SERVE_STATUS_FILE,
+    SNAPSHOT_FOLDER,
+    Folding,
+    NoWayBack,
+    compiled_books,
+    stand,
+)
 from gateway.scheduler import Scheduler
 from gateway.sequencer import Fatal, Outcome, Sequencer
 from gateway.settings import Settings
@@ -94,12 +101,12 @@ class Venue:
             for note in self.log.notes:
                 say(note)
             _warm()
-            self.machine = Machine(compiled_books(), self.log.skips)
+            self._stand()
             self.history = History(settings.data / PROJECTION_FILE) if settings.follower else None
             self.front = Front(settings, self.env, self.machine, self.history)
+            self.front.hub.trades.fold = self._trades
             self.front.storage.on_change = self._storage_changed
             self.front.storage.look()
-            self._replay()
             self.sequencer = Sequencer(
                 self.env,
                 self.log,
@@ -153,20 +160,32 @@ class Venue:
 
     # Starting
 
-    def _replay(self) -> None:
-        machine = _Folding(self.machine, self.front.hub.replayed)
+    def _stand(self) -> None:
+        """The state at the end of the log: from a snapshot and the log after it."""
+        folder, started = self.settings.data / SNAPSHOT_FOLDER, time.monotonic()
+        try:
+            standing = stand(self.env.files, folder, self.log, compiled_books)
+        except NoWayBack as error:
+            raise StartRefused(str(error)) from error
+        for note in standing.notes:
+            say(note)
+        from_seq = standing.machine.seq
+        if standing.number:
+            say(f"snapshot of command {from_seq:,} loaded in {time.monotonic() - started:.1f} s")
         started = said = time.monotonic()
+        end = self.log.tail.next_seq - 1
 
         def progress(record: Record) -> None:
             nonlocal said
             now = time.monotonic()
             if now - said >= PROGRESS_SECONDS:
                 said = now
-                say(f"replaying the log: {record.next_seq - 1:,} commands, {now - started:.0f} s")
+                done = record.next_seq - 1 - from_seq
+                say(f"replaying the log: {done:,} of {end - from_seq:,} commands, {now - started:.0f} s")
 
-        records = replay(self.log, machine, progress=progress)
-        if records:
-            say(f"replayed {self.machine.seq:,} commands in {time.monotonic() - started:.1f} s")
+        if replay(self.log, Folding(standing), after=standing.tail, progress=progress):
+            say(f"replayed {end - from_seq:,} commands in {time.monotonic() - started:.1f} s")
+        self.machine, self._trades = standing.machine, standing.trades
 
     async def _resumed(self) -> None:
         """Until RESUME is applied: before it, nothing that the engine tells is of today."""
@@ -322,20 +341,6 @@ class Venue:
             with contextlib.suppress(ProcessLookupError):
                 child.kill()
             await child.wait()
-
-
-class _Folding:
-    """A machine whose events are also folded into the feeds, for a replay."""
-
-    def __init__(self, machine: Machine, fold: Callable[[Record, np.ndarray], None]) -> None:
-        self._machine, self._fold = machine, fold
-        self.seq, self.event_digest = machine.seq, machine.event_digest
-
-    def apply(self, record: Record) -> np.ndarray:
-        events = self._machine.apply(record)
-        self.seq, self.event_digest = self._machine.seq, self._machine.event_digest
-        self._fold(record, events)
-        return events
 
 
 async def run_venue(

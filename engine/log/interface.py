@@ -57,6 +57,8 @@ class Log(Protocol):
     skips: frozenset[int]  # sequences that SKIP commands in the log name (in what is not archived: a SKIP stands after
     # the command it names, so a start that reads from a snapshot on needs no others)
     first_number: int  # first record that `read` can give without an archive
+    tail: Tail  # where it ends
+    live: bool  # another process writes it meanwhile: by now it may go on beyond `durable_number`
     durable_number: int  # last record known durable, 0 for none
     failed: str | None  # why nothing more can be written
 
@@ -74,6 +76,10 @@ class Log(Protocol):
         Raises LogCorrupt, also when `after` is no place of this log; ValueError when the first record asked for is
         neither in the log nor in its archive.
         """
+        ...
+
+    def has(self, number: int) -> bool:
+        """Whether the log or its archive can give record `number`."""
         ...
 
     def wants_room(self) -> bool:

@@ -55,6 +55,7 @@ class LocalLog:
         self.tail = Tail()
         self.durable_number = 0
         self.first_number = 1
+        self.live = False
         self._epoch: int | None = None  # claimed
         self.failed: str | None = None  # set in the thread where it happens
         self._lock: int | None = None
@@ -103,18 +104,18 @@ class LocalLog:
     def _look(self) -> None:
         """Scan without the lock. A writer that lives may complete two records while the first is being read, which
         then looks damaged: what is damaged at a second look is."""
-        live = self.files.locked(self.directory / LOCK)
+        self.live = self.files.locked(self.directory / LOCK)
         try:
-            self._scan(live=live)
-        except LogCorrupt:
-            if not live:
+            self._scan()
+        except (LogCorrupt, FileNotFoundError):
+            if not self.live:
                 raise
-            self._scan(live=True)
+            self._scan()
 
-    def _scan(self, *, live: bool = False) -> End | None:
+    def _scan(self) -> End | None:
         """Walk every record of every segment: `tail`, `skips` and `durable_number`, and where the last one ends.
 
-        live  somebody writes meanwhile: the last record counts only when something after it vouches for it
+        While somebody else writes, the last record counts only when something after it vouches for it.
         """
         skips: set[int] = set()
         vouched = 0
@@ -147,7 +148,7 @@ class LocalLog:
                 torn = str(walk.trouble)
             end = End(path, header.segment_bytes, walk.at, last, torn)
         self.skips = frozenset(skips)
-        self.durable_number = vouched if live else self.tail.next_number - 1
+        self.durable_number = vouched if self.live else self.tail.next_number - 1
         return end
 
     def _walk(self, path: Path) -> tuple[SegmentHeader, Walk]:
@@ -275,6 +276,11 @@ class LocalLog:
                 self._check_whole(walk, following)
             elif place.next_number <= end:
                 raise LogCorrupt(walk.name, walk.at, place.next_seq, f"{walk.trouble}; it was durable")
+
+    def has(self, number: int) -> bool:
+        """See `interface.Log`."""
+        places = list_all(self.files, self.directory)
+        return bool(places) and places[0][0] <= number <= self.durable_number
 
     def _segment_of(self, number: int) -> tuple[Walk, int | None] | None:
         """A walk over the segment that holds a record (or would), and the first record of the one after it."""

@@ -35,6 +35,7 @@ class MemoryLog:
         self.skips = frozenset(skips)
         self.durable_number = len(self._raws)
         self.first_number = 1
+        self.live = False
 
     def reopen(self) -> MemoryLog:
         return MemoryLog(self._raws, shard=self.shard)
@@ -65,6 +66,9 @@ class MemoryLog:
                 raise LogCorrupt("memory", record.number, after.next_seq, fault)
             after = after.after(record)
             yield record
+
+    def has(self, number: int) -> bool:
+        return 1 <= number <= self.durable_number
 
     def wants_room(self) -> bool:
         return False

@@ -37,11 +37,10 @@ def applied(file: Path, data: Path | None, *, dry_run: bool) -> list[str]:
     from engine.log.files import Locked, RealFiles
     from engine.log.interface import LogCorrupt, LogFailed
     from engine.log.local import LocalLog
-    from engine.log.replay import DigestDiffers, replay
-    from engine.machine import Machine
-    from engine.state.books import Books
+    from engine.log.replay import DigestDiffers
     from gateway.config import ConfigError, batches, load
     from gateway.config_store import changes, keep, kept
+    from gateway.replaying import NoWayBack, rebuild
     from gateway.sequencer import Stamp
 
     edited = load(file)
@@ -55,10 +54,9 @@ def applied(file: Path, data: Path | None, *, dry_run: bool) -> list[str]:
     except (LogCorrupt, LogFailed) as error:
         raise ConfigError(folder, "", str(error)) from None
     try:
-        machine = Machine(Books(), log.skips)
         try:
-            replay(log, machine)
-        except (LogCorrupt, DigestDiffers) as error:
+            machine = rebuild(folder, log=log).machine
+        except (LogCorrupt, NoWayBack, DigestDiffers) as error:
             raise ConfigError(folder, "", str(error)) from None
         old = kept(folder, machine.venue.config_digest)
         if old is None:

@@ -43,7 +43,7 @@ def skipped(data: Path, seq: int, why: str) -> dict[str, Any]:
     from engine.messages.batch import Batch, cold
     from engine.messages.bodies import Skip
     from engine.messages.rows import COMMAND
-    from gateway.replaying import open_log
+    from gateway.replaying import SNAPSHOT_FOLDER, compiled_books, open_log, stand
     from gateway.sequencer import Stamp
 
     if not 0 < len(why) <= 256:
@@ -51,7 +51,10 @@ def skipped(data: Path, seq: int, why: str) -> dict[str, Any]:
     log = open_log(data, writable=True)
     try:
         last = holder = None
-        for record in log.read():
+        standing = stand(log.files, data / SNAPSHOT_FOLDER, log, compiled_books)
+        if seq <= standing.machine.seq:
+            raise Refused(f"command {seq} was applied (a snapshot holds command {standing.machine.seq}): it stands")
+        for record in log.read(standing.tail):
             last = record
             if record.first_seq <= seq < record.next_seq:
                 holder = record

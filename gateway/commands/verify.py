@@ -1,7 +1,7 @@
 """`qhatu verify --data DIR`: every record, and the compiled kernels against the plain-Python oracle over the log.
 
 Two machines take each record; their events are compared byte by byte, and in the end the hashes of their states. The
-chain of records and the event digests that the venue wrote are checked on the way.
+chain of records, the event digests that the venue wrote and every snapshot are checked on the way.
 """
 
 from __future__ import annotations
@@ -27,19 +27,22 @@ def verify(data: DataDir, as_json: AsJson = False) -> None:
 
 
 def verified(data: Path) -> dict[str, Any]:
-    """What was compared. Raises Refused where kernel and oracle differ, and what reading the log raises."""
+    """What was compared. Raises Refused where kernel and oracle differ or a snapshot is not the state that the log
+    gives, and what reading the log raises."""
     import numpy as np
 
     from engine.log.replay import DigestCheck
-    from engine.machine import Machine
+    from engine.log.snapshot import list_snapshots
     from engine.oracle.books import Books as OracleBooks
-    from gateway.replaying import compiled_books, open_log
+    from gateway.replaying import SNAPSHOT_FOLDER, compiled_books, open_log, stand
 
-    log, tell = open_log(data), progress_line()
-    kernel, oracle = Machine(compiled_books(), log.skips), Machine(OracleBooks(), log.skips)
-    check = DigestCheck()
-    records = events_compared = 0
-    for record in log.read():
+    log, tell, folder = open_log(data), progress_line(), data / SNAPSHOT_FOLDER
+    standing = stand(log.files, folder, log, compiled_books, whole=True)
+    kernel, oracle = standing.machine, stand(log.files, folder, log, OracleBooks, whole=True).machine
+    snapshots = set(list_snapshots(log.files, folder))
+    check = DigestCheck(kernel.seq, kernel.event_digest)
+    records = events_compared = snapshots_compared = 0
+    for record in log.read(standing.tail):
         check.check(record)
         found, expected = kernel.apply(record), oracle.apply(record)
         if found.tobytes() != expected.tobytes():
@@ -47,6 +50,8 @@ def verified(data: Path) -> dict[str, Any]:
         check.applied(kernel.seq, kernel.event_digest)
         records += 1
         events_compared += len(found)
+        if record.number in snapshots and _snapshot_agrees(log.files, folder, record.number, kernel.state_hash()):
+            snapshots_compared += 1
         if tell:
             tell(record)
     if kernel.state_hash() != oracle.state_hash():
@@ -59,10 +64,28 @@ def verified(data: Path) -> dict[str, Any]:
         "records": records,
         "commands": kernel.seq,
         "events": events_compared,
+        "snapshots": snapshots_compared,
         "state_hash": kernel.state_hash().hex(),
         "event_digest": kernel.event_digest.hex(),
         "verified": True,
     }
+
+
+def _snapshot_agrees(files: Any, folder: Path, number: int, state_hash: bytes) -> bool:
+    """Whether the snapshot is there, whole, and of this state; False when it was removed meanwhile. Raises Refused."""
+    from engine.log.snapshot import BadSnapshot, read_snapshot, snapshot_name
+
+    try:
+        snapshot = read_snapshot(files, folder / snapshot_name(number))
+    except FileNotFoundError:
+        return False
+    except BadSnapshot as error:
+        raise Refused(f"{error}; delete it: the log gives that state again") from error
+    if snapshot.state_hash != state_hash:
+        raise Refused(
+            f"snapshot {snapshot_name(number)} has state {snapshot.state_hash.hex()}, the log gives {state_hash.hex()}"
+        )
+    return True
 
 
 def _difference(record: Any, found: Any, expected: Any, np: Any) -> str:

@@ -45,11 +45,6 @@ class Hub:
         self.status = StatusFeed(machine, self.moves, first_seq, later, started_ns)
         self.private = PrivateFeeds(machine, first_seq, later)
 
-    def replayed(self, record: Record, events: np.ndarray) -> None:
-        """A record of the log before this start: only what is counted over the whole log."""
-        if len(events):
-            self.trades.take(events, events["kind"], record.ts_ns)
-
     def take(self, record: Record, events: np.ndarray) -> None:
         """A record that was just applied. Before anything of the next one."""
         if not len(events):

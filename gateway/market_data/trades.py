@@ -6,46 +6,32 @@ from typing import Any
 
 import numpy as np
 
-from engine.codes import EventFlag, EventKind
 from engine.machine import Machine
-from gateway.access import chosen
 from gateway.forms import Form
 from gateway.market_data.channel import Channel, Later, Name, View
 from gateway.market_data.views import Trade, trade_view
+from gateway.trade_fold import TradeFold
 
-RECENT_TRADES = 50  # in a snapshot, newest first
-ASIDE_FILLS_MAX = 10_000
 MESSAGE_TRADES_MAX = 500  # a busier tick sends several messages
 
 
 class TradesFeed:
-    """`take` after each record, also of a replay: the numbers run over the whole log.
-
-    Fills are only put aside in `take`; they are numbered and shown when someone asks, or when many have gathered.
-    """
+    """`take` after each record, also of a replay: the numbers run over the whole log."""
 
     def __init__(self, machine: Machine, first_seq: int, later: Later, started_ns: int) -> None:
         self.machine, self.first_seq, self._later, self.started_ns = machine, first_seq, later, started_ns
-        self.counts: dict[int, int] = {}
-        self._aside: list[tuple[np.ndarray, int]] = []  # EVENT[n] of FILL, ts_ns
-        self._aside_fills = 0
-        self._recent: dict[int, list[Trade]] = {}  # oldest first
+        self.fold = TradeFold()
         self._channels: dict[int, Channel] = {}
         self._pending: dict[int, list[Trade]] = {}
 
     def take(self, events: np.ndarray, kinds: np.ndarray, ts_ns: int) -> None:
-        places = np.flatnonzero(kinds == EventKind.FILL)
-        if len(places):
-            fills = chosen(events, places)
-            self._aside.append((fills, ts_ns))
-            self._aside_fills += len(fills)
-            if self._aside_fills > ASIDE_FILLS_MAX:
-                self._number()
+        if self.fold.take(events, kinds, ts_ns):
+            self._number()
 
     def recent(self, instrument: int) -> list[Trade]:
         """The last RECENT_TRADES of an instrument, oldest first."""
         self._number()
-        return self._recent.get(instrument, [])
+        return trades_of(self.fold.recent(instrument))
 
     def tick(self) -> None:
         if not any(channel.readers for channel in self._channels.values()):
@@ -71,30 +57,11 @@ class TradesFeed:
         return channel
 
     def _number(self) -> None:
-        """Number what was put aside, keep the last of each instrument, and what its readers have yet to hear."""
-        aside, self._aside, self._aside_fills = self._aside, [], 0
-        if not aside:
-            return
-        fills = np.concatenate([fills for fills, _ in aside])
-        times = np.repeat(np.array([ts_ns for _, ts_ns in aside]), [len(fills) for fills, _ in aside])
-        instruments = fills["instrument"]
-        for instrument in set(instruments.tolist()):
-            own = instruments == instrument
-            self._number_of(instrument, chosen(fills, np.flatnonzero(own)), times[own])
-
-    def _number_of(self, instrument: int, fills: np.ndarray, times: np.ndarray) -> None:
-        count = self.counts[instrument] = self.counts.get(instrument, 0) + len(fills)
-        channel = self._channels.get(instrument)
-        read = channel is not None and bool(channel.readers)
-        if not read:
-            fills, times = fills[-RECENT_TRADES:], times[-RECENT_TRADES:]
-        calls = ((fills["flags"] & EventFlag.AUCTION) != 0).tolist()
-        columns = (fills[name].tolist() for name in ("price", "qty", "side"))
-        numbers = range(count - len(fills) + 1, count + 1)
-        trades = [Trade(*fields) for fields in zip(numbers, *columns, calls, times.tolist(), strict=True)]
-        self._recent[instrument] = (self._recent.get(instrument, []) + trades)[-RECENT_TRADES:]
-        if read:
-            self._pending.setdefault(instrument, []).extend(trades)
+        """Number what was put aside, and keep what readers have yet to hear."""
+        for instrument, trades in self.fold.number().items():
+            channel = self._channels.get(instrument)
+            if channel is not None and channel.readers:
+                self._pending.setdefault(instrument, []).extend(trades_of(trades))
 
     def _snapshot(self, instrument: int) -> tuple[View, int]:
         """Recent trades that the channel has told or will not tell again."""
@@ -110,3 +77,10 @@ class TradesFeed:
             return {"trades": [trade_view(form, listing, trade) for trade in trades]}
 
         return view
+
+
+def trades_of(trades: np.ndarray) -> list[Trade]:
+    """TRADE[n] as the views take them."""
+    names = ("number", "price", "qty", "side", "call", "ts_ns")
+    columns = zip(*(trades[name].tolist() for name in names), strict=True)
+    return [Trade(number, price, qty, side, bool(call), ts_ns) for number, price, qty, side, call, ts_ns in columns]

@@ -61,7 +61,7 @@ def test_replay_comes_to_the_venues_own_hash(data: Path, season: Season) -> None
 
 
 def test_either_kind_of_books_rebuilds_the_same(data: Path, season: Season) -> None:
-    assert rebuild(data, Books()).machine.state_hash() == rebuild(data, OracleBooks()).machine.state_hash()
+    assert rebuild(data, Books).machine.state_hash() == rebuild(data, OracleBooks).machine.state_hash()
 
 
 def test_verify_compares_everything(data: Path, season: Season) -> None:
@@ -155,7 +155,7 @@ def test_a_poison_command_stops_every_replay_until_it_is_skipped(poisoned: tuple
     assert set(machine.venue.accounts) == {1, 2} and machine.hot.phase(1) == Phase.CLOSED
     assert machine.seq == seq + 2 and rebuilt.log.skips == {seq}
     assert rebuilt.log.tail.ts_ns == 1_000, "a SKIP takes no time"
-    assert rebuild(data, OracleBooks()).machine.state_hash() == machine.state_hash()
+    assert rebuild(data, OracleBooks).machine.state_hash() == machine.state_hash()
 
 
 def test_the_follower_passes_over_it_as_well(poisoned: tuple[Path, int]) -> None:
