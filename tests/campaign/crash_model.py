@@ -41,7 +41,7 @@ def states(trace: list[Op]) -> Iterator[State]:
         if op.kind == "note":
             notes.append(op.name)
             continue
-        if op.kind == "write":
+        if op.kind in ("write", "truncate"):
             data.append(op)
         elif op.kind == "sync":
             for write in data:
@@ -68,7 +68,7 @@ def durable_only(trace: list[Op], before: Image) -> Image:
     """What is left of `before` and a trace on it when nothing pending arrives."""
     image, data, names = before.copy(), [], []
     for op in trace:
-        if op.kind == "write":
+        if op.kind in ("write", "truncate"):
             data.append(op)
         elif op.kind == "sync":
             for write in data:

@@ -1,11 +1,13 @@
 """Crash states of short lives, enumerated from the trace of what they did to their files.
 
 Lives with even seeds are a log's alone: it opens, writes records over several segments, makes room ahead, ends and
-starts again. In those with odd seeds a follower takes snapshots meanwhile, prunes them, and archives segments.
+starts again. In those with odd seeds a follower writes event segments meanwhile, takes snapshots and prunes them, and
+archives segments of the log.
 
 From every state that a loss of power may leave the log must open, hold every acknowledged record and at most the one in
-flight, go on, and survive a second loss of power right after its recovery. Where there are snapshots the newest must be
-whole and, with the log after it, give the state there was; and the archive with the log every record from the first.
+flight, go on, and survive a second loss of power right after its recovery. The archive and the log must hold every
+record from the first. Where there are snapshots the newest must be whole, events must reach it, and the log after it
+must lead to the state there was and to every event.
 """
 
 from __future__ import annotations
@@ -18,10 +20,11 @@ from pathlib import Path
 from random import Random
 
 from engine.log.archive import archive_before
+from engine.log.event_reader import EventReader
+from engine.log.event_writer import EventWriter
 from engine.log.interface import Tail
 from engine.log.local import LocalLog
 from engine.log.record import Record
-from engine.log.replay import replay
 from engine.log.snapshot import list_snapshots, prune_snapshots, read_snapshot, snapshot_name, write_snapshot
 from engine.machine import Machine
 from engine.oracle.books import Books
@@ -31,7 +34,8 @@ from tests.campaign.logs import DIRECTORY, SEGMENT_BYTES, go_on, market
 from tests.campaign.memory_files import MemoryFiles, Op
 from tests.engine.log.builders import Chain, batch_of
 
-SNAPSHOTS = Path("/snapshots")
+SNAPSHOTS, EVENTS = Path("/snapshots"), Path("/events")
+EVENT_SEGMENT_BYTES = 8 * 1024
 SNAPSHOT_EVERY = 6  # records
 LIVES = 3  # starts of one life
 RECORDS = 10  # of each start
@@ -44,6 +48,7 @@ class Life:
     trace: list[Op]
     records: list[Record]
     hashes: list[bytes] = field(default_factory=list)  # state after each record, where there are snapshots
+    events: list[tuple[int, bytes]] = field(default_factory=list)  # (record, its events), of those that have commands
 
 
 def run(first: int, count: int) -> Outcome:
@@ -88,15 +93,25 @@ def _with_follower(seed: int) -> Life:
     log, place = LocalLog.open(files, DIRECTORY, segment_bytes=SEGMENT_BYTES), Tail()
     log.claim()
     lived = Life(files.trace, market(seed))
+    writer = EventWriter(files, EVENTS, segment_bytes=EVENT_SEGMENT_BYTES)
     for record in lived.records:
         log.write(record)
         files.note("acknowledged")
-        machine.apply(record)
+        events = machine.apply(record)
+        writer.append(record, events, machine.event_digest)
+        if record.count:
+            lived.events.append((record.number, events.tobytes()))
         place = place.after(record)
         lived.hashes.append(machine.state_hash())
         if record.number % SNAPSHOT_EVERY == 0:
+            writer.sync()
             _keep(files, machine, place)
+        elif record.number % 2:
+            writer.flush()
+        else:
+            writer.tend()
     log.close()
+    writer.close()
     return lived
 
 
@@ -119,7 +134,7 @@ def judge(state: State, lived: Life) -> str:
     assert len(found) >= acknowledged, f"{acknowledged - len(found)} acknowledged records are lost"
     assert found == raws[: len(found)] and len(found) <= acknowledged + 1, "other records came back"
     if lived.hashes and found:
-        _check_state(files, log, lived.hashes[len(found) - 1])
+        _check_state(files, log, lived)
 
     again = MemoryFiles(durable_only(files.trace, state.image))
     log = LocalLog.open(again, DIRECTORY, segment_bytes=SEGMENT_BYTES)
@@ -128,12 +143,27 @@ def judge(state: State, lived: Life) -> str:
     return "in_flight_kept" if len(found) > acknowledged else "in_flight_lost"
 
 
-def _check_state(files: MemoryFiles, log: LocalLog, wanted: bytes) -> None:
-    """The newest snapshot is whole, and leads to the state that was."""
+def _check_state(files: MemoryFiles, log: LocalLog, lived: Life) -> None:
+    """The newest snapshot is whole, and leads to the state and to the events that were."""
     machine, after = Machine(Books(), log.skips), Tail()
+    writer = EventWriter(files, EVENTS, segment_bytes=EVENT_SEGMENT_BYTES)
     if kept := list_snapshots(files, SNAPSHOTS):
         snapshot = read_snapshot(files, SNAPSHOTS / snapshot_name(kept[0]))
         machine, after = Machine.restored(Books(), snapshot, log.skips), snapshot.tail
+        assert writer.end.number >= _last_with_commands(lived, snapshot.number), "events end before the snapshot"
     assert log.first_number <= after.next_number, "the log begins after the newest snapshot"
-    replay(log, machine, after=after)
-    assert machine.state_hash() == wanted, "snapshot and log come to another state"
+    for record in log.read(after):
+        events = machine.apply(record)
+        writer.append(record, events, machine.event_digest)
+    writer.close()
+    found = log.tail.next_number - 1
+    assert machine.state_hash() == lived.hashes[found - 1], "snapshot and log come to another state"
+    reader, events_found = EventReader(files, EVENTS), []
+    while more := reader.poll():
+        events_found += [(record.number, events.tobytes()) for record, events, _ in more]
+    reader.close()
+    assert events_found == [event for event in lived.events if event[0] <= found], "other events are stored"
+
+
+def _last_with_commands(lived: Life, number: int) -> int:
+    return max((event[0] for event in lived.events if event[0] <= number), default=0)

@@ -16,7 +16,7 @@ from engine.log.files import Locked
 class Op(NamedTuple):
     """One change, in order. Names are whole paths; `file` tells files apart whatever they are called."""
 
-    kind: str  # write, sync, create, rename, unlink, sync_dir, note
+    kind: str  # write, truncate, sync, create, rename, unlink, sync_dir, note
     file: int = 0
     name: str = ""
     target: str = ""
@@ -43,6 +43,9 @@ class Image:
             if len(content) < op.offset:
                 content.extend(bytes(op.offset - len(content)))
             content[op.offset : op.offset + len(op.data)] = op.data
+        elif op.kind == "truncate":
+            content = self.bytes_of[op.file]
+            content[op.offset :] = bytes(max(0, op.offset - len(content)))
         elif op.kind == "create":
             self.names[op.name] = op.file
             self.bytes_of.setdefault(op.file, bytearray())
@@ -112,6 +115,9 @@ class MemoryFiles:
     def pwrite(self, handle: int, data: bytes, offset: int) -> None:
         self._do(Op("write", self._handles[handle], offset=offset, data=bytes(data)))
 
+    def truncate(self, handle: int, size: int) -> None:
+        self._do(Op("truncate", self._handles[handle], offset=size))
+
     def fdatasync(self, handle: int) -> None:
         self._do(Op("sync", self._handles[handle]))
 
@@ -124,6 +130,9 @@ class MemoryFiles:
         if str(path) not in self.image.names:
             raise FileNotFoundError(path)
         self._do(Op("unlink", self.image.names[str(path)], str(path)))
+
+    def free_bytes(self, directory: Path) -> int:
+        return 2**40
 
     def lock(self, path: Path) -> int:
         if str(path) in self._locks.values():

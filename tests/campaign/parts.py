@@ -25,6 +25,7 @@ PARTS = {
     "flips": Part(200_000, 10_000),
     "flips_snapshots": Part(50_000, 10_000),
     "flips_archive": Part(50_000, 10_000),
+    "flips_events": Part(50_000, 5_000),
     "truncations": Part(10_000, 2_000),
     "crash_states": Part(2_000, 500),
 }

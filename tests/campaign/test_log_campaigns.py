@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from engine.log import archive, local, segments, snapshot
-from tests.campaign import crash_states, flips, flips_archive, flips_snapshots, logs, truncations
+from engine.log import archive, events, local, segments, snapshot
+from engine.log.event_writer import EventWriter
+from tests.campaign import crash_states, flips, flips_archive, flips_events, flips_snapshots, logs, truncations
 from tests.campaign.memory_files import MemoryFiles
 
 
@@ -24,6 +25,22 @@ def test_flipped_bits_of_snapshots_are_detected():
 def test_flipped_bits_of_archived_segments_are_detected_or_harmless():
     outcome = flips_archive.run(0, 500)
     assert not outcome.failures and outcome.sums["detected"] > 450
+
+
+def test_flipped_bits_of_event_segments_are_detected_and_made_anew():
+    outcome = flips_events.run(0, 500)
+    assert not outcome.failures and outcome.sums["detected"] > 480
+
+
+def test_events_read_without_their_checksum_would_be_seen(monkeypatch):
+    monkeypatch.setattr(events.google_crc32c, "value", lambda data: 0)
+    flips_events.written.cache_clear()
+    flips_events.flips_of.cache_clear()
+    try:
+        assert flips_events.run(0, 200).failures
+    finally:
+        flips_events.written.cache_clear()
+        flips_events.flips_of.cache_clear()
 
 
 def test_a_snapshot_without_checksums_would_be_seen(monkeypatch):
@@ -97,6 +114,16 @@ def test_a_segment_published_before_it_is_synced_is_seen(monkeypatch):
         crash_states.life.cache_clear()
 
 
+def test_a_snapshot_taken_before_its_events_are_durable_is_seen(monkeypatch):
+    monkeypatch.setattr(EventWriter, "sync", lambda self: self.flush())
+    crash_states.life.cache_clear()
+    try:
+        first = sum(1 for _ in crash_states.states(crash_states.life(0).trace))
+        assert crash_states.run(first, 500).failures
+    finally:
+        crash_states.life.cache_clear()
+
+
 @pytest.mark.parametrize("left_out", ["fdatasync", "fsync_dir"])
 def test_a_segment_unlinked_before_its_archive_is_durable_is_seen(monkeypatch, left_out):
     """Archived under its name at once, without waiting for the name to be durable."""
@@ -113,7 +140,7 @@ def test_a_segment_unlinked_before_its_archive_is_durable_is_seen(monkeypatch, l
     crash_states.life.cache_clear()
     try:
         first = sum(1 for _ in crash_states.states(crash_states.life(0).trace))
-        assert crash_states.run(first, 500).failures
+        assert crash_states.run(first + 500, 500).failures
     finally:
         crash_states.life.cache_clear()
 
