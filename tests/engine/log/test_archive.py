@@ -55,6 +55,23 @@ def test_every_reader_goes_on_through_both(tmp_path, start):
     assert [record.raw for record in found] == [record.raw for record in records[start:-1]]
 
 
+def test_a_segment_that_moves_between_two_listings_is_in_one_of_them(tmp_path):
+    log, _ = written(tmp_path)
+    log.close()
+    firsts = [number for number, _ in list_all(RealFiles(), tmp_path)]
+
+    class Moving(RealFiles):
+        """The archiver comes in right after the first folder was listed."""
+
+        def listdir(self, directory):
+            names = super().listdir(directory)
+            archive_before(RealFiles(), tmp_path, firsts[2] - 1)
+            return names
+
+    assert [number for number, _ in list_all(Moving(), tmp_path)] == firsts
+    assert list_archived(RealFiles(), tmp_path) == firsts[:2], "it did move"
+
+
 def test_a_reader_is_not_disturbed_while_segments_move(tmp_path):
     log, records = written(tmp_path)
     log.close()

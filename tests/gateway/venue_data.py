@@ -1,0 +1,39 @@
+"""A small venue's data directory as a follower would leave it: log and archive, two snapshots, a configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engine.log.archive import archive_before
+from engine.log.files import RealFiles
+from engine.log.interface import Tail
+from engine.log.local import LocalLog
+from engine.log.snapshot import write_snapshot
+from engine.machine import Machine
+from engine.state.books import Books
+from gateway.replaying import LOG_FOLDER
+from tests.gateway.seasons import Season
+
+SEGMENT_BYTES = 32 * 1024
+SNAPSHOTS = "snapshots"
+
+
+def venue_data(season: Season, data: Path, *, snapshots: bool = True) -> Path:
+    """`data`, with the whole season in it; the log's first segments are archived when there are snapshots."""
+    files, log_folder = RealFiles(), data / LOG_FOLDER
+    log = LocalLog.open(files, log_folder, segment_bytes=SEGMENT_BYTES)
+    log.claim(season.records[0].epoch)
+    machine, tail = Machine(Books()), Tail()
+    marks = (len(season.records) // 2, len(season.records) * 3 // 4)
+    for record in season.records:
+        log.write(record)
+        machine.apply(record)
+        tail = tail.after(record)
+        if snapshots and record.number in marks:
+            write_snapshot(files, data / SNAPSHOTS, machine.snapshot(tail))
+    log.close()
+    if snapshots:
+        assert archive_before(files, log_folder, marks[0])
+    (data / "config").mkdir()
+    (data / "config" / f"{machine.venue.config_digest.hex()}.json").write_text("{}")
+    return data
