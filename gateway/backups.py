@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from hashlib import blake2b
 from importlib import metadata
@@ -23,6 +23,10 @@ import msgspec
 
 from engine.log.archive import FOLDER as ARCHIVE_FOLDER
 from engine.log.archive import content, is_packed, list_all, read_packed
+from engine.log.event_reader import EventReader
+from engine.log.event_writer import EventWriter
+from engine.log.events import EventsCorrupt
+from engine.log.events import list_segments as list_events
 from engine.log.files import Files, RealFiles
 from engine.log.interface import LogCorrupt, Tail
 from engine.log.local import LOCK, LocalLog
@@ -69,7 +73,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     state_hash: str
     segment_bytes: int  # of the last segment
     snapshots: tuple[int, ...]  # records they stand at, newest first
-    events_number: int  # record that the events go up to
+    events_number: int  # record that the events go up to, 0 without any
+    notes: tuple[str, ...]  # what was left out, and why
     files: tuple[Kept, ...]
 
 
@@ -79,6 +84,7 @@ class _Copy:
     def __init__(self, source: Path, folder: Path, step: Callable[[str], None]) -> None:
         self.source, self.folder, self._step = source, folder, step
         self.files: dict[str, Copied] = {}
+        self.notes: list[str] = []  # what was left out, and why
 
     def add(self, name: str) -> None:
         """Copy the file of this name as it stands. Raises OSError."""
@@ -94,9 +100,9 @@ class _Copy:
         self._step(name)
         self.files[name] = read_back(self.folder / name)
 
-    def drop(self, folder: str) -> None:
+    def drop(self, folder: str, but: Sequence[str] = ()) -> None:
         """Forget and delete what was copied under a folder: it moved on meanwhile."""
-        for name in [name for name in self.files if name.startswith(f"{folder}/")]:
+        for name in [name for name in self.files if name.startswith(f"{folder}/") and name not in but]:
             del self.files[name]
             (self.folder / name).unlink(missing_ok=True)
 
@@ -124,12 +130,6 @@ def back_up(
         events_number = _copy_events(files, copy)
         last, segment_bytes = _copy_log(files, copy)
         _copy_configurations(copy)
-        newest = max(snapshots, default=0)
-        if newest > last.number or (newest > events_number and (data / EVENTS_FOLDER).is_dir()):
-            raise Refused(
-                f"the snapshot of record {newest} is ahead of the events (to record {events_number}) or of the log (to "
-                f"record {last.number}): run `qhatu doctor --data {data}`"
-            )
         step("check")
         rebuilt = walked(folder)
         manifest = _manifest(copy, rebuilt, last, segment_bytes, snapshots, events_number)
@@ -224,6 +224,7 @@ def _manifest(
         segment_bytes=segment_bytes,
         snapshots=tuple(snapshots),
         events_number=events_number,
+        notes=tuple(copy.notes),
         files=tuple(Kept(name, *copied) for name, copied in sorted(copy.files.items())),
     )
 
@@ -259,7 +260,9 @@ def _copy_snapshots(files: Files, copy: _Copy) -> list[int]:
         try:
             copy.add(name)
             read_snapshot(files, copy.folder / name)
-        except (FileNotFoundError, BadSnapshot):
+        except (FileNotFoundError, BadSnapshot) as error:
+            if isinstance(error, BadSnapshot):
+                copy.notes.append(f"{error}; it is left out")
             copy.files.pop(name, None)
             (copy.folder / name).unlink(missing_ok=True)
             continue
@@ -268,8 +271,39 @@ def _copy_snapshots(files: Files, copy: _Copy) -> list[int]:
 
 
 def _copy_events(files: Files, copy: _Copy) -> int:
-    """Record that the events go up to."""
-    return 0
+    """Record that the events go up to, 0 without any. Damaged ones are left out: the log gives them again."""
+    folder = copy.folder / EVENTS_FOLDER
+    for _ in range(LOOKS_MAX):
+        names = [f"{EVENTS_FOLDER}/{path.name}" for _, path in list_events(files, copy.source / EVENTS_FOLDER)]
+        if not names:
+            return 0
+        try:
+            for name in names:
+                copy.add(name)
+            EventWriter(files, folder).close()  # cuts a frame that was being written
+            end = _end_of_events(files, folder)
+        except FileNotFoundError:  # a segment was compressed meanwhile
+            copy.drop(EVENTS_FOLDER)
+            continue
+        except (EventsCorrupt, ValueError) as error:
+            copy.drop(EVENTS_FOLDER)
+            copy.notes.append(f"{error}; events are left out")
+            return 0
+        copy.drop(EVENTS_FOLDER, but=[f"{EVENTS_FOLDER}/{path.name}" for _, path in list_events(files, folder)])
+        copy.note(max(name for name in copy.files if name.startswith(f"{EVENTS_FOLDER}/")))
+        return end
+    raise Refused("the events moved on faster than they could be copied: try again")
+
+
+def _end_of_events(files: Files, folder: Path) -> int:
+    """Record of the last frame, after walking all of them."""
+    reader = EventReader(files, folder, list_events(files, folder)[0][0] - 1)
+    try:
+        while reader.poll():
+            pass
+        return reader.end.number
+    finally:
+        reader.close()
 
 
 def _copy_configurations(copy: _Copy) -> None:

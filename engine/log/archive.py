@@ -33,9 +33,7 @@ def list_archived(files: Files, directory: Path) -> list[int]:
 
 def list_all(files: Files, directory: Path) -> list[tuple[int, Path]]:
     """(first record number, path) of every segment, archived or not, rising; a plain one wins."""
-    plain = list_segments(
-        files, directory
-    )  # first: one that is archived between the two looks is seen twice, not never
+    plain = list_segments(files, directory)  # first: what is archived between the two looks is seen twice, not never
     places = {number: directory / FOLDER / f"{number:016d}{PACKED}" for number in list_archived(files, directory)}
     places |= {int(path.stem): path for path in plain}
     return sorted(places.items())

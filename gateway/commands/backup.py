@@ -34,10 +34,14 @@ def backup(
         "state_hash": made.state_hash,
         "files": len(made.files),
         "bytes": size,
+        "notes": made.notes,
     }
     if as_json:
         typer.echo(json.dumps(answer))
         return
     for name, value in answer.items():
-        typer.echo(f"{name:<10}  {value}")
+        if name != "notes":
+            typer.echo(f"{name:<10}  {value}")
+    for note in made.notes:
+        typer.echo(f"Note: {note}.")
     typer.echo(f"Checked: every file read back, the chain of records walked, the state rebuilt. It holds secrets: {to}")

@@ -1,10 +1,11 @@
-"""A small venue's data directory as a follower would leave it: log and archive, two snapshots, a configuration."""
+"""A small data directory as a follower would leave it: log and archive, events, two snapshots, a configuration."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from engine.log.archive import archive_before
+from engine.log.event_writer import EventWriter
 from engine.log.files import RealFiles
 from engine.log.interface import Tail
 from engine.log.local import LocalLog
@@ -16,6 +17,7 @@ from tests.gateway.seasons import Season
 
 SEGMENT_BYTES = 32 * 1024
 SNAPSHOTS = "snapshots"
+EVENTS = "events"
 
 
 def venue_data(season: Season, data: Path, *, snapshots: bool = True) -> Path:
@@ -24,14 +26,20 @@ def venue_data(season: Season, data: Path, *, snapshots: bool = True) -> Path:
     log = LocalLog.open(files, log_folder, segment_bytes=SEGMENT_BYTES)
     log.claim(season.records[0].epoch)
     machine, tail = Machine(Books()), Tail()
+    events = EventWriter(files, data / EVENTS, segment_bytes=SEGMENT_BYTES)
     marks = (len(season.records) // 2, len(season.records) * 3 // 4)
     for record in season.records:
         log.write(record)
-        machine.apply(record)
+        events.append(record, machine.apply(record), machine.event_digest)
         tail = tail.after(record)
         if snapshots and record.number in marks:
+            events.sync()
             write_snapshot(files, data / SNAPSHOTS, machine.snapshot(tail))
     log.close()
+    events.sync()
+    while sum(path.name.endswith(".zst") for path in (data / EVENTS).iterdir()) < 2:
+        assert events.tend()
+    events.close()
     if snapshots:
         assert archive_before(files, log_folder, marks[0])
     (data / "config").mkdir()
