@@ -24,18 +24,18 @@ from engine.log.local import LocalLog
 from engine.log.snapshot import list_snapshots, snapshot_name
 from engine.machine import Machine
 from engine.state.books import Books
-from gateway.backups import MANIFEST, back_up, read_manifest
+from gateway.backups import EVENTS_FOLDER, MANIFEST, back_up, read_manifest
 from gateway.following import Following
 from gateway.offline import Refused
 from gateway.projections.sqlite import SqliteSink, dump
-from gateway.replaying import LOG_FOLDER, PROJECTION_FILE, NoVenue
+from gateway.replaying import LOG_FOLDER, PROJECTION_FILE, SNAPSHOT_FOLDER, NoVenue
 from gateway.restoring import restore
 from gateway.staging import PARTIAL
 from tests.campaign.load import Load
 from tests.campaign.served import Served
 from tests.gateway.seasons import Season
 from tests.gateway.test_following import Given
-from tests.gateway.venue_data import EVENTS, SEGMENT_BYTES, SNAPSHOTS, venue_data
+from tests.gateway.venue_data import SEGMENT_BYTES, venue_data
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,9 @@ def test_a_backup_restored_elsewhere_is_the_venue(data: Path, season: Season, tm
     assert log.notes == [], "nothing was torn: the last segment has its length"
     assert [record.raw for record in log.read()] == [record.raw for record in season.records]
     log.close()
-    assert list_snapshots(RealFiles(), tmp_path / "again" / SNAPSHOTS) == list_snapshots(RealFiles(), data / SNAPSHOTS)
+    assert list_snapshots(RealFiles(), tmp_path / "again" / SNAPSHOT_FOLDER) == list_snapshots(
+        RealFiles(), data / SNAPSHOT_FOLDER
+    )
 
 
 def test_the_manifest_tells_what_is_in_it_and_no_secret(data: Path, season: Season, tmp_path: Path) -> None:
@@ -306,8 +308,8 @@ def test_a_damaged_log_is_not_backed_up(where: str, data: Path, tmp_path: Path) 
 
 
 def test_a_damaged_snapshot_is_left_out(data: Path, season: Season, tmp_path: Path) -> None:
-    newest, older = list_snapshots(RealFiles(), data / SNAPSHOTS)
-    path = data / SNAPSHOTS / snapshot_name(newest)
+    newest, older = list_snapshots(RealFiles(), data / SNAPSHOT_FOLDER)
+    path = data / SNAPSHOT_FOLDER / snapshot_name(newest)
     raw = bytearray(path.read_bytes())
     raw[len(raw) // 2] ^= 1
     path.write_bytes(raw)
@@ -319,8 +321,8 @@ def test_a_damaged_snapshot_is_left_out(data: Path, season: Season, tmp_path: Pa
 
 
 def test_events_that_are_compressed_meanwhile(data: Path, season: Season, tmp_path: Path) -> None:
-    writer = EventWriter(RealFiles(), data / EVENTS, segment_bytes=SEGMENT_BYTES)
-    live = [path for _, path in list_events(RealFiles(), data / EVENTS) if path.name.endswith(".evt")]
+    writer = EventWriter(RealFiles(), data / EVENTS_FOLDER, segment_bytes=SEGMENT_BYTES)
+    live = [path for _, path in list_events(RealFiles(), data / EVENTS_FOLDER) if path.name.endswith(".evt")]
     assert len(live) > 2
     gone = []
 
@@ -335,12 +337,12 @@ def test_events_that_are_compressed_meanwhile(data: Path, season: Season, tmp_pa
     assert gone and made.events_number == season.records[-1].number - 1, "the last record is empty"
     assert not live[-2].exists()
     restore(tmp_path / "kept", tmp_path / "again")
-    assert list_events(RealFiles(), tmp_path / "again" / EVENTS)
+    assert list_events(RealFiles(), tmp_path / "again" / EVENTS_FOLDER)
 
 
 @pytest.mark.parametrize("kind", ["half a frame", "half a header"])
 def test_an_event_that_is_being_written(kind: str, data: Path, season: Season, tmp_path: Path) -> None:
-    path = list_events(RealFiles(), data / EVENTS)[-1][1]
+    path = list_events(RealFiles(), data / EVENTS_FOLDER)[-1][1]
     if kind == "half a frame":
         whole = path.read_bytes()
         path.write_bytes(whole[:-30])
@@ -352,13 +354,13 @@ def test_an_event_that_is_being_written(kind: str, data: Path, season: Season, t
 
 
 def test_damaged_events_are_left_out_and_named(data: Path, season: Season, tmp_path: Path) -> None:
-    path = list_events(RealFiles(), data / EVENTS)[0][1]
+    path = list_events(RealFiles(), data / EVENTS_FOLDER)[0][1]
     raw = bytearray(path.read_bytes())
     raw[len(raw) // 2] ^= 1
     path.write_bytes(raw)
     done = command("backup", "--data", data, "--to", tmp_path / "kept", "--json")
     assert done.returncode == 0 and path.name in json.loads(done.stdout)["notes"][0]
-    assert not [kept for kept in read_manifest(tmp_path / "kept").files if kept.path.startswith(EVENTS)]
+    assert not [kept for kept in read_manifest(tmp_path / "kept").files if kept.path.startswith(EVENTS_FOLDER)]
     assert restore(tmp_path / "kept", tmp_path / "again").seq == season.machine.seq
 
 
@@ -375,11 +377,11 @@ def test_segments_that_are_archived_meanwhile(data: Path, season: Season, tmp_pa
 
 
 def test_snapshots_that_are_pruned_meanwhile(data: Path, season: Season, tmp_path: Path) -> None:
-    newest, older = list_snapshots(RealFiles(), data / SNAPSHOTS)
+    newest, older = list_snapshots(RealFiles(), data / SNAPSHOT_FOLDER)
 
     def step(name: str) -> None:
         if name.endswith(snapshot_name(newest)):
-            (data / SNAPSHOTS / snapshot_name(older)).unlink(missing_ok=True)
+            (data / SNAPSHOT_FOLDER / snapshot_name(older)).unlink(missing_ok=True)
 
     assert back_up(data, tmp_path / "kept", step=step).snapshots == (newest,)
     assert restore(tmp_path / "kept", tmp_path / "again").seq == season.machine.seq
