@@ -43,11 +43,11 @@ T = TypeVar("T")
 class Front:
     """`attach` gives it the sequencer once the log is replayed; `ready` says whether orders are taken."""
 
-    def __init__(self, settings: Settings, env: Env, machine: Machine, history: History | None) -> None:
+    def __init__(self, settings: Settings, env: Env, machine: Machine, history: History | None, epoch: int) -> None:
         loop = asyncio.get_running_loop()
         self.settings, self.env, self.machine, self.history = settings, env, machine, history
         self.desk = Desk(machine)
-        self.hub = Hub(machine, env.now_ns(), loop.call_soon, settings.auction_curve_seconds)
+        self.hub = Hub(machine, epoch, env.now_ns(), loop.call_soon, settings.auction_curve_seconds)
         self.limiter = Limiter(settings, loop.time)
         self.storage = Storage(
             env.files, settings.data / LOG_FOLDER, settings.storage_low_bytes, settings.segment_bytes

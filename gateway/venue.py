@@ -103,7 +103,8 @@ class Venue:
             _warm()
             self._stand()
             self.history = History(settings.data / PROJECTION_FILE) if settings.follower else None
-            self.front = Front(settings, self.env, self.machine, self.history)
+            self.env.anchor(self.log.tail.ts_ns)
+            self.front = Front(settings, self.env, self.machine, self.history, self.log.tail.epoch + 1)
             self.front.hub.trades.fold = self._trades
             self.front.storage.on_change = self._storage_changed
             self.front.storage.look()

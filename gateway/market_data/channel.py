@@ -1,8 +1,9 @@
 """A channel: one numbered stream of messages, its readers, and a ring for those who missed some.
 
 Each message carries `seq` and the `prev_seq` it follows; a reader who sees another `prev_seq` than its last `seq` asks
-to resync. Channels count for themselves: they begin at a number that no earlier run of the venue can have reached, and
-never show the log's sequence.
+to resync. Channels count for themselves: they begin at a number that no earlier start of the venue can have reached
+(a clock would not do: it may be set back, and many messages fall into one of its ticks), and never show the log's
+sequence.
 """
 
 from __future__ import annotations
@@ -16,10 +17,16 @@ from gateway.forms import Form
 from gateway.market_data.frames import Frame
 
 STATE_RING_MESSAGES = 256  # of a channel whose snapshot says everything anyway
+MESSAGES_PER_START = 2**32  # that one channel can number; 2**21 starts fit the integers that JSON readers keep exact
 SLICE_READERS = 500  # written at a stretch; acknowledgements go between slices
 
 View = Callable[[Form], dict[str, Any]]
 Later = Callable[[Callable[[], None]], object]  # a loop's call_soon
+
+
+def first_seq_of(epoch: int) -> int:
+    """Where the channels of the log's writer of this epoch begin."""
+    return epoch * MESSAGES_PER_START
 
 
 class Name(NamedTuple):

@@ -14,7 +14,7 @@ from engine.log.record import Record
 from engine.machine import Machine
 from gateway.market_data.auction import AuctionFeed
 from gateway.market_data.book import DEPTH_DEFAULT, DEPTHS, BookFeed
-from gateway.market_data.channel import Channel, Later
+from gateway.market_data.channel import Channel, Later, first_seq_of
 from gateway.market_data.moves import Moves
 from gateway.market_data.private import PrivateFeeds
 from gateway.market_data.sales import SalesFeed
@@ -28,14 +28,15 @@ OF_INSTRUMENT = frozenset({"book", "trades", "auction"})
 
 
 class Hub:
-    """started_ns numbers the channels: they begin at its milliseconds, above anything an earlier run can have told.
+    """epoch       of the log's writer: channels begin at numbers that belong to it, above all of earlier starts
+    started_ns  venue time of this start
 
     What a public channel shows as its time is that of the last thing it told (at first `started_ns`), never that of the
     last command: in a quiet venue it would tell that a sealed one came.
     """
 
-    def __init__(self, machine: Machine, started_ns: int, later: Later, curve_seconds: float) -> None:
-        first_seq = started_ns // 10**6
+    def __init__(self, machine: Machine, epoch: int, started_ns: int, later: Later, curve_seconds: float) -> None:
+        first_seq = first_seq_of(epoch)
         self.machine = machine
         self.moves = Moves(machine.venue)
         self.book = BookFeed(machine, first_seq, later, started_ns)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.codes import EventFlag, EventKind, OrderType, Reason, RefForm, Side, TimeInForce, name_of
+from engine.codes import COLD_FIRST, EventFlag, EventKind, OrderType, Reason, RefForm, Side, TimeInForce, name_of
 from engine.log.record import Record
 from engine.machine import Machine
 from engine.markets.sale_views import account_view
@@ -204,6 +204,8 @@ class Follow:
     def _tell_rejected(self, event: np.void, record: Record) -> None:
         command = int(event["command"])
         row = record.batch.rows[command]
+        if row["kind"] >= COLD_FIRST:
+            return  # a refused bid is no order; its answer says why
         text = client_order_id(int(row["ref_form"]), int(row["ref_hi"]), int(row["ref_lo"]), text_of(record, command))
         listing = self.machine.venue.instruments.get(int(event["instrument"]))
         code, order, name = name_of(Reason, int(event["reason"])), int(event["order"]), _name(event, record)
@@ -273,16 +275,17 @@ class PrivateFeeds:
     """`take` after each record, `tick` now and then."""
 
     def __init__(self, machine: Machine, first_seq: int, later: Later) -> None:
-        self.machine, self.first_seq, self._later = machine, first_seq, later
+        self.machine, self._later = machine, later
         self._follows: OrderedDict[int, Follow] = OrderedDict()
         self._followed = np.zeros(0, np.uint32)
+        self._first_seq = first_seq  # above all that a fold that was forgotten has told
 
     def of(self, account: int) -> Follow:
         """The account's feeds, followed from now on."""
         follow = self._follows.get(account)
         if follow is None:
             self._forget_idle()
-            follow = self._follows[account] = Follow(self.machine, account, self.first_seq, self._later)
+            follow = self._follows[account] = Follow(self.machine, account, self._first_seq, self._later)
             self._followed = np.array(sorted(self._follows), np.uint32)
         self._follows.move_to_end(account)
         return follow
@@ -306,7 +309,9 @@ class PrivateFeeds:
     def _forget_idle(self) -> None:
         idle = [account for account, follow in self._follows.items() if not follow.read]
         for account in idle[: max(0, len(idle) + 1 - IDLE_ACCOUNTS_MAX)]:
-            del self._follows[account]
+            follow = self._follows.pop(account)
+            channels = (follow.executions, follow.own_bids, follow.accounts)
+            self._first_seq = max(self._first_seq, *(channel.seq + 1 for channel in channels))
 
 
 def text_of(record: Record, command: int) -> str | None:

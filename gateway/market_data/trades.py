@@ -62,6 +62,9 @@ class TradesFeed:
             channel = self._channels.get(instrument)
             if channel is not None and channel.readers:
                 self._pending.setdefault(instrument, []).extend(trades_of(trades))
+            elif channel is not None:
+                self._pending.pop(instrument, None)
+                channel.restart(channel.seq + 1)  # who comes back with an earlier seq needs a snapshot: it missed these
 
     def _snapshot(self, instrument: int) -> tuple[View, int]:
         """Recent trades that the channel has told or will not tell again."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from gateway.forms import JSON, PACK, Form
-from gateway.market_data.channel import SLICE_READERS, STATE_RING_MESSAGES, Channel, Name
+from gateway.market_data.channel import SLICE_READERS, STATE_RING_MESSAGES, Channel, Name, first_seq_of
 from gateway.market_data.frames import Frame, close_frame, framed
 
 
@@ -95,3 +95,8 @@ def test_frames_have_the_lengths_of_rfc_6455() -> None:
         frame = framed(bytes(size), text=False)
         assert frame[0] == 0x82 and len(frame) == size + head
     assert close_frame(4008, "slow_consumer") == b"\x88\x0f\x0f\xa8slow_consumer"
+
+
+def test_a_later_start_numbers_above_all_that_an_earlier_one_can_tell() -> None:
+    assert first_seq_of(2) - first_seq_of(1) > 10**9, "messages of one start"
+    assert first_seq_of(10**6) < 2**53, "JSON readers keep such numbers exact"
