@@ -12,7 +12,10 @@ from engine.log.segments import Walk, decode_segment_header
 from engine.machine import Machine
 from gateway.sequencer import Sequencer
 from tests.simulation.disk import SimFiles
-from tests.simulation.world import DIRECTORY, SimEnv, Variants, World
+from tests.simulation.env import SimEnv
+from tests.simulation.storm import Storm
+from tests.simulation.variants import Variants
+from tests.simulation.world import World
 
 
 class EagerSequencer(Sequencer):
@@ -73,7 +76,9 @@ class SkipDirectorySync(Variants):
 
 
 class RetryFailedSync(Variants):
-    error_rate = 0.02
+    def storm(self, storm: Storm) -> Storm:
+        storm.serve.error_rate = 0.01
+        return storm
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -90,9 +95,9 @@ class CutTheLastRecord(Variants):
     """Takes the last record for torn although it is whole."""
 
     def open_log(self, files: SimFiles) -> LocalLog:
-        for name in files.listdir(DIRECTORY)[-1:]:
+        for name in files.listdir(self.world.LOG)[-1:]:
             if name.endswith(".seg"):
-                handle = files.open(DIRECTORY / name)
+                handle = files.open(self.world.LOG / name)
                 content = files.pread(handle, files.size(handle), 0)
                 at, last = SEGMENT_HEADER_BYTES, None
                 for record in Walk(name, content, decode_segment_header(content).tail, 0):
@@ -110,8 +115,12 @@ class HastyReader(LogReader):
 
 
 class FollowUndurable(Variants):
+    def storm(self, storm: Storm) -> Storm:
+        storm.serve.crash_rate = 0.01
+        return storm
+
     def reader(self, files: SimFiles) -> LogReader:
-        return HastyReader(files, DIRECTORY)
+        return HastyReader(files, self.world.LOG)
 
 
 class NoResume(Variants):

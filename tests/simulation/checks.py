@@ -10,90 +10,69 @@ from random import Random
 
 import numpy as np
 
-from engine.codes import CommandKind, EventFlag, EventKind, Reason
-from engine.log.interface import LogCorrupt
-from engine.log.local import LocalLog
+from engine.codes import CommandKind, EventFlag, EventKind, Reason, Side, name_of
 from engine.log.record import Record
-from engine.log.replay import DigestDiffers, replay
 from engine.machine import Machine
 from engine.messages.batch import Batch
-from engine.oracle import books as oracle
 from engine.state import books as kernel
+from gateway.forms import JSON, scale_of
+from gateway.projections.sqlite import SqliteSink, dump
+from tests.simulation.accounting import Accounts, money_is_zero_sum, quantities_are_conserved
 from tests.simulation.clients import Client, named, named_by
-from tests.simulation.disk import SimFiles
-from tests.simulation.world import DIRECTORY, SEGMENT_BYTES, World
-
-
-class Rebuilt:
-    """State and events of the final log, from zero."""
-
-    def __init__(self, world: World) -> None:
-        try:
-            log = LocalLog.open(
-                SimFiles(world.disk, faulty=False), DIRECTORY, writable=False, segment_bytes=SEGMENT_BYTES
-            )
-            self.records = list(log.read())
-            self.machine = Machine(oracle.Books(), log.skips)
-            replay(log, self.machine)
-        except (LogCorrupt, DigestDiffers) as error:
-            raise world.violated(f"the final log does not replay: {type(error).__name__} {error}") from error
-        machine = Machine(kernel.Books(), log.skips)
-        self.events_of = {record.number: machine.apply(record) for record in self.records}
-        self.digest_of = {record.number: record.digest for record in self.records}
-        self.by_seq: dict[int, np.ndarray] = {}
-        self.row_of: dict[int, np.void] = {}
-        for record in self.records:
-            events = self.events_of[record.number]
-            for row in range(record.count):
-                self.by_seq[record.first_seq + row] = events[events["command"] == row]
-                self.row_of[record.first_seq + row] = record.batch.rows[row]
+from tests.simulation.replayed import Replayed
+from tests.simulation.world import World
 
 
 def check(world: World, clients: list[Client]) -> None:
     """Raises the first Violation."""
-    rebuilt = Rebuilt(world)
-    _same_state_everywhere(world, rebuilt)
-    _published_is_in_the_log(world, rebuilt)
-    _heard_is_in_the_log(world, rebuilt, clients)
-    _each_id_is_answered_once(world, rebuilt)
-    _quantities_are_conserved(world, rebuilt)
-    _every_start_resumes(world, rebuilt)
-    _cuts_change_nothing(world, rebuilt)
+    replayed = Replayed(world)
+    _same_state_everywhere(world, replayed)
+    _published_is_in_the_log(world, replayed)
+    _heard_is_in_the_log(world, replayed, clients)
+    _each_id_is_answered_once(world, replayed)
+    accounts = Accounts(world, replayed)
+    quantities_are_conserved(world, replayed, accounts)
+    money_is_zero_sum(world, accounts)
+    _trades_are_the_fills(world, replayed)
+    _store_is_the_fold(world, replayed)
+    _every_start_resumes(world, replayed)
+    if world.storm.cuts:
+        _cuts_change_nothing(world, replayed)
     if world.violation:
         raise world.violation
 
 
-def _same_state_everywhere(world: World, rebuilt: Rebuilt) -> None:
-    assert world.server is not None and world.follower is not None
-    wanted = rebuilt.machine.state_hash()
+def _same_state_everywhere(world: World, replayed: Replayed) -> None:
+    assert world.server is not None and world.follower is not None and world.follower.machine is not None
+    wanted = replayed.machine.state_hash()
     if world.server.machine.state_hash() != wanted:
         raise world.violated("the serving process has another state than its log")
-    if world.follower.machine.seq != rebuilt.machine.seq:
-        raise world.violated(f"the follower stands at {world.follower.machine.seq}, the log at {rebuilt.machine.seq}")
+    if world.follower.seq != replayed.machine.seq:
+        raise world.violated(f"the follower stands at {world.follower.seq}, the log at {replayed.machine.seq}")
     if world.follower.machine.state_hash() != wanted:
         raise world.violated("the follower has another state than the log")
 
 
-def _published_is_in_the_log(world: World, rebuilt: Rebuilt) -> None:
+def _published_is_in_the_log(world: World, replayed: Replayed) -> None:
     for number, digest, events in world.published:
-        if rebuilt.digest_of.get(number) != digest or rebuilt.events_of[number].tobytes() != events:
+        if replayed.digest_of.get(number) != digest or replayed.events_of[number].tobytes() != events:
             raise world.violated(f"record {number} was published and is not in the log so")
 
 
-def _heard_is_in_the_log(world: World, rebuilt: Rebuilt, clients: list[Client]) -> None:
+def _heard_is_in_the_log(world: World, replayed: Replayed, clients: list[Client]) -> None:
     """An acknowledged command stands in the log where the answer said, with the same events; and what a repeat was
     told is what the first was told."""
     first: dict[tuple[int, int, int, int], tuple[int, int]] = {}
     for client in clients:
         for heard in client.heard:
-            row = rebuilt.row_of.get(heard.seq)
+            row = replayed.row_of.get(heard.seq)
             if row is None or named_by(row) != heard.ref:
                 raise world.violated(f"command {heard.seq} was acknowledged to {client.account} and is not in the log")
-            if named(rebuilt.by_seq[heard.seq]) != heard.events:
+            if named(replayed.by_seq[heard.seq]) != heard.events:
                 raise world.violated(f"client {client.account} heard other events of {heard.seq} than the log gives")
             if row["kind"] == CommandKind.CANCEL or not heard.ref[1]:
                 continue
-            answer = _answer(rebuilt.by_seq[heard.seq])
+            answer = _answer(replayed.by_seq[heard.seq])
             if answer["reason"] == Reason.STALE_REF:
                 continue
             origin = (
@@ -112,10 +91,10 @@ def _answer(events: np.ndarray) -> np.void:
     )
 
 
-def _each_id_is_answered_once(world: World, rebuilt: Rebuilt) -> None:
+def _each_id_is_answered_once(world: World, replayed: Replayed) -> None:
     taken: dict[tuple[int, int, int, int], int] = {}
-    for seq, events in rebuilt.by_seq.items():
-        row = rebuilt.row_of[seq]
+    for seq, events in replayed.by_seq.items():
+        row = replayed.row_of[seq]
         ref = named_by(row)
         answer = _answer(events)
         if not ref[1] or row["kind"] == CommandKind.CANCEL or answer["kind"] == EventKind.DUPLICATE:
@@ -126,52 +105,71 @@ def _each_id_is_answered_once(world: World, rebuilt: Rebuilt) -> None:
             raise world.violated(f"id {ref} was taken by command {taken[ref]} and again by {seq}")
 
 
-def _quantities_are_conserved(world: World, rebuilt: Rebuilt) -> None:
-    """Entered = open + filled + cancelled, order by order; what is bought is sold."""
-    open_qty: dict[int, int] = defaultdict(int)
-    for seq in rebuilt.by_seq:
-        for event in rebuilt.by_seq[seq]:
-            kind, order, qty = event["kind"], int(event["order"]), int(event["qty"])
-            if kind == EventKind.ACCEPTED or kind == EventKind.REPLACED:
-                open_qty[order] = qty
-            elif kind == EventKind.FILL:
-                open_qty[order] -= qty
-                open_qty[int(event["counter_order"])] -= qty
-                if open_qty[int(event["counter_order"])] != event["leaves"]:
-                    raise world.violated(f"leaves of a fill of command {seq} are not what is left")
-            elif kind == EventKind.CANCELLED:
-                open_qty[order] -= qty
-    hot = rebuilt.machine.hot
-    standing = {
-        int(order["order"]): int(order["qty"])
-        for account in rebuilt.machine.venue.accounts
-        for order in hot.orders_of(account)
-    }
-    if {order: qty for order, qty in open_qty.items() if qty} != standing:
-        raise world.violated("entered is not open + filled + cancelled")
+def _trades_are_the_fills(world: World, replayed: Replayed) -> None:
+    """What the feed told of each number is the fill of that number: no gap, no double, nothing else."""
+    instruments = replayed.machine.venue.instruments
+    fills: dict[str, list[np.void]] = defaultdict(list)
+    times: dict[str, list[int]] = defaultdict(list)
+    for record in replayed.records:
+        for event in replayed.events_of[record.number]:
+            if event["kind"] == EventKind.FILL:
+                symbol = instruments[int(event["instrument"])].symbol
+                fills[symbol].append(event)
+                times[symbol].append(record.ts_ns)
+    for (symbol, number), (price, qty, side, kind, ts_engine) in world.trades.told.items():
+        if not 0 < number <= len(fills[symbol]):
+            raise world.violated(f"trade {number} of {symbol} was told and is no fill")
+        fill = fills[symbol][number - 1]
+        listing = next(listing for listing in instruments.values() if listing.symbol == symbol)
+        call = bool(fill["flags"] & EventFlag.AUCTION)
+        wanted = (
+            JSON.price(int(fill["price"]), scale_of(listing.tick_size)),
+            JSON.qty(int(fill["qty"])),
+            None if call else name_of(Side, int(fill["side"])),
+            "call" if call else "continuous",
+            JSON.time(times[symbol][number - 1]),
+        )
+        if wanted != (price, qty, side, kind, ts_engine):
+            raise world.violated(f"trade {number} of {symbol} was told otherwise than it is")
 
 
-def _every_start_resumes(world: World, rebuilt: Rebuilt) -> None:
+def _store_is_the_fold(world: World, replayed: Replayed) -> None:
+    """Every row of every table is what a fresh fold of the log gives; and none shows a secret."""
+    if not world.storm.store:
+        return
+    fresh = SqliteSink(":memory:")
+    for record in replayed.records:
+        fresh.take(record, replayed.events_of[record.number], replayed.event_digest_after[record.number])
+    fresh.flush()
+    wanted, found = dump(fresh._db), dump(world.store_rows())
+    fresh.close()
+    for table in wanted:
+        if wanted[table] != found[table]:
+            raise world.violated(f"table {table} of the store is not what the log gives")
+    world.secrets.check_bytes(repr(found).encode(), "whoever reads the store")
+
+
+def _every_start_resumes(world: World, replayed: Replayed) -> None:
     epoch = 0
-    for record in rebuilt.records:
+    for record in replayed.records:
         if record.epoch != epoch:
             epoch = record.epoch
             if record.count != 1 or record.batch.rows["kind"][0] != CommandKind.RESUME:
                 raise world.violated(f"epoch {epoch} does not begin with RESUME alone")
 
 
-def _cuts_change_nothing(world: World, rebuilt: Rebuilt) -> None:
+def _cuts_change_nothing(world: World, replayed: Replayed) -> None:
     """The same commands in other records (each cut at random places, same time): same events, same state."""
     machine = Machine(kernel.Books())
-    for record in rebuilt.records:
+    for record in replayed.records:
         events = []
         for start, part in _cut(record, world.chance):
             caused = machine.apply(part).copy()
             caused["command"] += start
             events.append(caused.tobytes())
-        if record.count and b"".join(events) != rebuilt.events_of[record.number].tobytes():
+        if record.count and b"".join(events) != replayed.events_of[record.number].tobytes():
             raise world.violated(f"record {record.number} in parts gives other events")
-    if machine.state_hash() != rebuilt.machine.state_hash():
+    if machine.state_hash() != replayed.machine.state_hash():
         raise world.violated("other records of the same commands give another state")
 
 

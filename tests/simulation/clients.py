@@ -1,13 +1,13 @@
-"""Clients of the simulated venue: they lose answers, send twice, ask again with the same id, and keep what they heard.
+"""Clients of the simulated venue: they lose answers, ask again with the same id, and keep what they heard.
 
-The network delivers each client's messages in order, late, sometimes twice, sometimes not at all; answers too. What a
-client was told (`heard`) is held against the log at the end.
+What a client was told (`heard`) is held against the log at the end. One of them bids maxima that nobody reaches: they
+must stay its own.
 """
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 import numpy as np
@@ -18,12 +18,17 @@ from engine.messages.batch import Batch, cold, join
 from engine.messages.refs import stream_ref, text_ref
 from engine.messages.rows import COMMAND, EVENT, ROW_VERSION
 from gateway.sequencer import Busy, Outcome
+from tests.simulation.network import Way
+from tests.simulation.storm import Network
 from tests.simulation.world import World
 
 INSTRUMENTS = (1, 2)
+TICK_SIZE = "0.05"
 ANSWER_SECONDS = 0.06  # then a client asks again
 TRIES_MAX = 3_000
-SALE = 1
+SALE, LOTS, OPENING, INCREMENT = 1, 3, 100, 5
+SECRET_KEEPER = 1  # its account
+SECRET_STEPS = 10**8  # increments above the opening, at least, of a maximum that nobody reaches
 
 
 @dataclass(frozen=True)
@@ -54,23 +59,19 @@ class Client:
     def __init__(self, world: World, account: int) -> None:
         self.world, self.account = world, account
         self.chance = Random(world.chance.getrandbits(32))
+        self.network = Network()  # calm, until the storm begins
+        self.way = Way(world.loop, self.chance, self.network)
         self.heard: list[Heard] = []
         self.asked = 0
-        self._last_arrival = 0.0
+
+    def storm_begins(self) -> None:
+        self.network.__dict__.update(replace(self.world.storm.network).__dict__)
 
     def name(self) -> tuple[int, int, int]:
         """A new text id, `self.text`; one in four is long."""
         self.asked += 1
         self.text = f"c{self.account}.{self.asked}" + ("-a-rather-long-id" if self.asked % 4 == 0 else "")
         return tuple(map(int, text_ref(self.text)))
-
-    def transmit(self, deliver, *args: object) -> None:
-        """One message each way: late, in order, sometimes lost."""
-        chance = self.chance
-        if chance.random() < 0.04:
-            return
-        self._last_arrival = max(self._last_arrival + 1e-6, self.world.loop.time() + chance.expovariate(4_000))
-        self.world.loop.call_at(self._last_arrival, deliver, *args)
 
     async def ask(self, batch: Batch) -> np.ndarray:
         """Events of a batch's own answer. The same batch is sent until one comes."""
@@ -83,7 +84,7 @@ class Client:
                     answer.set_result(outcome)
 
             def answered(outcome: Outcome, hear=hear) -> None:
-                self.transmit(hear, copied(outcome))
+                self.way.send(hear, copied(outcome))
 
             def arrive(hear=hear, answered=answered) -> None:
                 server = self.world.server
@@ -92,10 +93,9 @@ class Client:
                 try:
                     server.sequencer.submit(batch, answered)
                 except Busy:
-                    self.transmit(hear, None)
+                    self.way.send(hear, None)
 
-            for _ in range(2 if self.chance.random() < 0.05 else 1):
-                self.transmit(arrive)
+            self.way.send(arrive)
             timer = loop.call_later(ANSWER_SECONDS, hear, None)
             outcome = await answer
             timer.cancel()
@@ -109,6 +109,9 @@ class Client:
         self.world.note(f"{self.account} heard {outcome.first_seq} {outcome.row0} {outcome.events.tobytes().hex()}")
         for row, command in enumerate(batch.rows, outcome.row0):
             events = outcome.events[outcome.events["command"] == row]
+            if self.account:
+                seen = self.world.variants.answer_view(events, self.account)
+                self.world.secrets.check_rows(seen, f"account {self.account}", self.account)
             self.heard.append(Heard(named_by(command), outcome.first_seq + row, named(events)))
 
 
@@ -125,7 +128,7 @@ class Trader(Client):
             elif draw < 0.25 and self.mine:
                 await self.replace()
             elif draw < 0.35:
-                bid = bodies.Bid(SALE, self.chance.randint(1, 3), 100 + 5 * self.chance.randint(0, 40))
+                bid = bodies.Bid(SALE, self.chance.randint(1, LOTS), self.maximum())
                 await self.ask(cold(bid, account=self.account, ref=self.name()))
             else:
                 await self.enter()
@@ -139,6 +142,14 @@ class Trader(Client):
             orders = first["order"][np.isin(first["kind"], (EventKind.ACCEPTED, EventKind.DUPLICATE))]
             row = next(row for row in batch.rows if named_by(row) == heard.ref)
             self.mine += [(int(order), row) for order in orders[:1] if order]
+
+    def maximum(self) -> int:
+        """In ticks. The keeper's are such that no bid of another ever makes them the price."""
+        if self.account != SECRET_KEEPER:
+            return OPENING + INCREMENT * self.chance.randint(0, 40)
+        ticks = OPENING + INCREMENT * (SECRET_STEPS + self.chance.randrange(SECRET_STEPS // 2))
+        self.world.secrets.add_maximum(self.account, ticks, TICK_SIZE)
+        return ticks
 
     async def cancel(self) -> None:
         order, row = self.mine.pop(self.chance.randrange(len(self.mine)))
@@ -165,7 +176,7 @@ class Trader(Client):
 
 
 class Packer(Client):
-    """Rows of the packed path: numbers rise, several in flight, what is not answered is sent again in order."""
+    """Rows of the packed path: numbers rise, several in flight, what is not answered is sent again, all of it."""
 
     async def main(self, steps: int) -> None:
         connection = 1_000 + self.account
@@ -181,7 +192,7 @@ class Packer(Client):
                 ref = tuple(map(int, stream_ref(7, number)))
                 waiting[number] = order_row(self.account, ref, **fields).rows.tobytes()
             before = len(waiting)
-            self.transmit(self.arrive, connection, b"".join(waiting.values()), waiting)
+            self.way.send(self.arrive, connection, b"".join(waiting.values()), waiting)
             await asyncio.sleep(self.chance.uniform(0.002, ANSWER_SECONDS))
             tries = tries + 1 if len(waiting) == before else 0
             if tries > TRIES_MAX:
@@ -191,7 +202,7 @@ class Packer(Client):
         server = self.world.server
         if server is None or server.sequencer is None:
             return
-        server.receivers[connection] = lambda seq, number, events: self.transmit(
+        server.receivers[connection] = lambda seq, number, events: self.way.send(
             self.hear, seq, number, events.copy(), waiting
         )
         try:
@@ -212,11 +223,12 @@ class Operator(Client):
     async def open_venue(self, accounts: list[int]) -> None:
         for account in accounts:
             await self.ask(cold(bodies.OpenAccount(account, f"account {account}"), ref=self.name()))
-            key = bodies.AddKey(account.to_bytes(32, "big"), account, Role.TRADE)
+            key = bodies.AddKey(self.chance.randbytes(32), account, Role.TRADE)
+            self.world.secrets.add_key(key.key_hash)
             await self.ask(cold(key, ref=self.name()))
         for instrument in INSTRUMENTS:
             listing = bodies.ListInstrument(
-                instrument, f"QH-{instrument}", "green coffee", "coffee", "0.05", "USc/lb", "bag of 69 kg", "USD",
+                instrument, f"QH-{instrument}", "green coffee", "coffee", TICK_SIZE, "USc/lb", "bag of 69 kg", "USD",
                 1, 100, reference=100,
             )  # fmt: skip
             await self.ask(cold(listing, ref=self.name()))
@@ -228,10 +240,11 @@ class Operator(Client):
         for number in range(rounds):
             now_ns = self.world.monotonic_ns() + self.world.wall_offset_ns
             if number == 1:
-                lots = tuple(bodies.AuctionLot(1 + lot % 2, f"lot {lot}", 5 + lot, 69_000) for lot in range(3))
+                lots = tuple(bodies.AuctionLot(2 + lot % 2, f"lot {lot}", 5 + lot, 69_000) for lot in range(LOTS))
                 sale = bodies.OpenSale(
-                    SALE, "best of the season", lots, 100, 5, 10**9, now_ns + 4 * 10**8, "0.05", "USc/lb", "USD", 1, 100
-                )
+                    SALE, "best of the season", lots, OPENING, INCREMENT, 10**9, now_ns + 4 * 10**8, TICK_SIZE,
+                    "USc/lb", "USD", 1, 100,
+                )  # fmt: skip
                 await self.ask(cold(sale, ref=self.name()))
             calendar = (
                 bodies.ScheduleEntry(now_ns + 2 * 10**8, Phase.CALL),

@@ -1,202 +1,62 @@
-"""One run of the venue: what is real (log, sequencer, machine, follower) among what is simulated (all the rest)."""
+"""One run of the venue: what is real (log, sequencer, machine, feeds, follower, store) among what is simulated."""
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
-from collections.abc import Awaitable, Callable
+import sqlite3
+from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
 from random import Random
 
-import numpy as np
-
-from engine.codes import Phase, Side
-from engine.log.follow import LogReader
-from engine.log.interface import LogCorrupt, LogFailed
+from engine.log.interface import LogCorrupt
 from engine.log.local import LocalLog
-from engine.log.record import Record
-from engine.log.replay import DigestCheck, DigestDiffers, replay
-from engine.machine import Machine
-from engine.oracle import books as oracle
-from engine.state import books as kernel
-from gateway.env import FATAL_GRACE_SECONDS
-from gateway.sequencer import Fatal, Sequencer
-from tests.simulation.disk import Disk, SimFiles
-from tests.simulation.loop import PROCESS, SimLoop
+from engine.log.record import padded
+from gateway.projections.sqlite import SqliteSink
+from tests.simulation.disk import PLENTY_BYTES, Disk, Faults, SimFiles
+from tests.simulation.follower import Follower, Store
+from tests.simulation.loop import Crash, SimLoop
+from tests.simulation.server import Server
+from tests.simulation.storm import Mode, Storm
+from tests.simulation.truth import Books, Secrets, Trades
+from tests.simulation.variants import Variants
 
-DIRECTORY = Path("/venue/log")
-SEGMENT_BYTES = 32 * 1024
 START_NS = 1_760_000_000 * 10**9
+FAILED_STARTS_COUNTED_MAX = 8  # so many times longer is the longest wait before another start
 
 
 class Violation(Exception):
     """The venue broke a promise."""
 
 
-class SimEnv:
-    """`Env` of one start of the serving process."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.files = SimFiles(world.disk, faulty=True)
-        self.random = Random(world.chance.getrandbits(32))
-        self._offset_ns = world.wall_offset_ns
-        self._log_free_at = 0.0
-
-    def now_ns(self) -> int:
-        return self.world.monotonic_ns() + self._offset_ns
-
-    def anchor(self, not_before_ns: int) -> None:
-        self._offset_ns = max(self._offset_ns, not_before_ns - self.world.monotonic_ns())
-
-    def run_blocking(self, function: Callable, *args: object) -> Awaitable:
-        """One thread: calls end in the order they were made, each after a disk's while."""
-        loop, chance = self.world.loop, self.world.chance
-        seconds = chance.uniform(0.00005, 0.0005) if chance.random() > 0.01 else chance.uniform(0.001, 0.04)
-        self._log_free_at = max(loop.time(), self._log_free_at) + seconds
-        return self._run_at(self._log_free_at, function, args)
-
-    def run_background(self, function: Callable, *args: object) -> Awaitable:
-        loop, chance = self.world.loop, self.world.chance
-        return self._run_at(loop.time() + chance.uniform(0.001, 0.02), function, args)
-
-    def _run_at(self, when: float, function: Callable, args: tuple) -> Awaitable:
-        future = self.world.loop.create_future()
-
-        def run() -> None:
-            try:
-                result = function(*args)
-            except Exception as error:
-                future.set_exception(error)
-            else:
-                future.set_result(result)
-
-        self.world.loop.call_at(when, run)
-        return future
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-
-    def fatal(self, code: int, why: str) -> None:
-        self.world.note(f"fatal {code} {why}")
-        self.world.loop.call_later(FATAL_GRACE_SECONDS, self.world.loop.kill, PROCESS.get())
-
-
-class Server:
-    """One start of the serving process, from opening the log to its end."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.sequencer: Sequencer | None = None
-        self.receivers: dict[int, Callable[[int, np.ndarray], None]] = {}  # of packed answers, by connection
-
-    async def main(self) -> None:
-        world = self.world
-        env = SimEnv(world)
-        try:
-            log = world.variants.open_log(env.files)
-        except LogCorrupt as error:
-            raise world.violated(f"the log of a crash is called corrupt: {error}") from error
-        except LogFailed as error:
-            world.note(f"open failed {error}")
-            world.loop.kill(PROCESS.get())
-            return
-        self.machine = Machine(kernel.Books(), log.skips)
-        replay(log, self.machine)
-        world.variants.after_replay(self.machine)
-        world.note(f"start {log.tail.next_number} {self.machine.state_hash().hex()} {log.notes}")
-        self.sequencer = world.variants.sequencer(env, log, self.machine, self.on_record)
-        world.server = self
-        try:
-            await self.sequencer.run()
-        except Fatal:
-            await asyncio.sleep(1e9)  # until the process ends
-        log.close()
-
-    def on_record(self, record: Record, events: np.ndarray) -> None:
-        self.world.published.append((record.number, record.digest, events.tobytes()))
-        self.check_books()
-        rows = record.batch.rows
-        for row in np.flatnonzero(rows["connection"]):
-            receiver = self.receivers.get(int(rows["connection"][row]))
-            if receiver is not None:
-                receiver(record.first_seq + int(row), int(rows["ref_lo"][row]), events[events["command"] == row])
-
-    def check_books(self) -> None:
-        hot = self.machine.hot
-        for instrument in self.machine.venue.instruments:
-            if hot.phase(instrument) == Phase.CONTINUOUS:
-                bids, asks = hot.depth(instrument, Side.BUY, 1), hot.depth(instrument, Side.SELL, 1)
-                if len(bids) and len(asks) and bids["price"][0] >= asks["price"][0]:
-                    raise self.world.violated(f"book {instrument} is crossed in continuous trading")
-
-
-class Follower:
-    """The second process: reads what is durable, applies it, compares digests. Here it runs on the oracle, so that a
-    kernel that decides otherwise is found too."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.machine = Machine(oracle.Books())
-        self.reader = world.variants.reader(SimFiles(world.disk, faulty=False))
-        self.check = DigestCheck()
-
-    async def main(self) -> None:
-        while True:
-            self.step()
-            await asyncio.sleep(self.world.chance.uniform(0.001, 0.03))
-
-    def step(self) -> None:
-        try:
-            for record in self.reader.poll(self.world.chance.randint(1, 50)):
-                self.check.check(record)
-                events = self.machine.apply(record)
-                self.check.applied(self.machine.seq, self.machine.event_digest)
-                self.world.published.append((record.number, record.digest, events.tobytes()))
-        except (LogCorrupt, DigestDiffers, AssertionError) as error:
-            raise self.world.violated(f"the follower stops: {type(error).__name__} {error}") from error
-
-
-class Variants:
-    """How the parts are made. A planted bug replaces one of these."""
-
-    error_rate: float | None = None  # of disk calls; None: the seed's
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-
-    def open_log(self, files: SimFiles) -> LocalLog:
-        return LocalLog.open(files, DIRECTORY, segment_bytes=SEGMENT_BYTES)
-
-    def after_replay(self, machine: Machine) -> None:
-        """Nothing is to be done."""
-
-    def sequencer(self, env: SimEnv, log: LocalLog, machine: Machine, on_record: Callable) -> Sequencer:
-        return Sequencer(env, log, machine, on_record)
-
-    def reader(self, files: SimFiles) -> LogReader:
-        return LogReader(files, DIRECTORY)
-
-
 class World:
     """Everything of one seed. `trace` is the digest of all that could be seen from outside, in order."""
 
-    def __init__(self, seed: int, variants: type[Variants] = Variants) -> None:
+    LOG, SNAPSHOTS = Path("/venue/log"), Path("/venue/snapshots")
+    SEGMENT_BYTES = 32 * 1024
+
+    def __init__(self, seed: int, variants: type[Variants], mode: Mode, folder: Path) -> None:
         self.chance = Random(seed)
         self.loop = SimLoop(Random(self.chance.getrandbits(32)))
         self.loop.on_crash = self._ended
         self.disk = Disk(Random(self.chance.getrandbits(32)))
-        self.disk.before_sync = self._look_between
         self.variants = variants(self)
+        self.storm = self.variants.storm(Storm.draw(self.chance, mode))
+        self.serve_faults, self.follow_faults = Faults(), Faults()  # as they are just now
+        self.sink_crash_rate = self.rot_chance = 0.0
+        self.store = Store(folder)
         self.server: Server | None = None
         self.follower: Follower | None = None
         self.starts = 0
         self.crashes = 0
+        self.refusals = 0  # starts and steps that were refused because of damage that was planted
+        self.failed_starts = 0  # of the server, one after the other
         self.graveyard: list[object] = []
         self.wall_offset_ns = START_NS
         self.published: list[tuple[int, bytes, bytes]] = []  # by either process: number, digest, events
         self.violation: Violation | None = None
+        self.books, self.trades = Books(self.violated), Trades(self.violated)
+        self.secrets = Secrets(self.violated)
         self._outside = contextvars.copy_context()
         self._trace = blake2b(digest_size=16)
 
@@ -217,6 +77,51 @@ class World:
         self.loop.halted = self.violation
         return self.violation
 
+    def refused(self, who: str, error: Exception) -> None:
+        """A process does not go on because of damage, and says what it is. It is right only if a bit has rotted; the
+        operator then puts a sound copy of the file in its place."""
+        rotten = self.disk.rotten()
+        if not rotten:
+            raise self.violated(f"{who} finds damage where there is none: {type(error).__name__} {error}") from error
+        if not isinstance(error, LogCorrupt):
+            raise self.violated(f"{who} does not name the damage: {type(error).__name__} {error}") from error
+        self.note(f"{who} refuses {error}; {rotten}")
+        self.refusals += 1
+        self.disk.heal()
+
+    # Weather
+
+    def storm_begins(self) -> None:
+        storm = self.storm
+        self.serve_faults.__dict__.update(storm.serve.__dict__)
+        self.follow_faults.__dict__.update(storm.follow.__dict__)
+        self.sink_crash_rate, self.rot_chance = storm.sink_crash_rate, storm.rot
+
+    def storm_ends(self) -> None:
+        """What runs is left alone from now on, the disk does what it is asked, and nothing that rotted stays so."""
+        self.serve_faults.clear()
+        self.follow_faults.clear()
+        self.sink_crash_rate = self.rot_chance = 0.0
+        self.disk.capacity = PLENTY_BYTES
+        self.disk.heal()
+
+    def fill_disk(self, room: int) -> None:
+        """Only so many bytes are left."""
+        self.disk.capacity = self.disk.used() + room
+
+    def free_disk(self) -> None:
+        self.disk.capacity = PLENTY_BYTES
+
+    def store_rows(self) -> sqlite3.Connection:
+        """The store as its writer has it open."""
+        assert self.follower is not None and isinstance(self.follower.sink, SqliteSink)
+        return self.follower.sink._db
+
+    @staticmethod
+    def tick_of(instrument: int) -> float:
+        """In the unit of its prices; the same for all of them."""
+        return 0.05
+
     # Processes
 
     def start_server(self) -> None:
@@ -231,9 +136,19 @@ class World:
         self.following = f"follow-{self.starts}-{len(self.graveyard)}"
         self.graveyard.append(self.loop.spawn(self.following, self.follower.main()))
 
+    def kill_server(self) -> None:
+        if self.serving not in self.loop.dead:
+            self.loop.kill(self.serving)
+
+    def kill_follower(self) -> None:
+        if self.following not in self.loop.dead:
+            self.loop.kill(self.following)
+
     def _ended(self, process: str) -> None:
         """A process is gone: its lock too; with power lost, also what was not synced."""
         self.note(f"end of {process}")
+        if process == self.following:
+            self._follower_ended()
         if process != self.serving:
             return
         self.server = None
@@ -243,18 +158,56 @@ class World:
         if power:
             self.disk.lose_power()
         if power or self.chance.random() < 0.3:
-            self.loop.dead.add(self.following)
-            self.follower = None
+            if self.follower is not None:
+                self.loop.dead.add(self.following)
+                self._follower_ended()
+            if power and self.chance.random() < 0.5 and self.store.go_back():
+                self.note("the store goes back")
+        if self.chance.random() < self.rot_chance:
+            self._rot()
         self.wall_offset_ns += self.chance.choice((0, 0, 0, -3600, 1, 40, 1800)) * 10**9  # ids are kept a day
-        self._later(self.start_server)
+        self._later(self.start_server, min(1 + self.failed_starts, FAILED_STARTS_COUNTED_MAX))
+
+    def _follower_ended(self) -> None:
         if self.follower is None:
-            self._later(self.start_follower)
+            return
+        self.follower.ended()
+        self.follower = None
+        self._later(self.start_follower, 1)
 
-    def _later(self, start: Callable[[], None]) -> None:
+    def _later(self, start: Callable[[], None], times: int) -> None:
         """What watches over the processes is none of them, whoever's callback this is."""
-        self.loop.call_later(self.chance.uniform(0.001, 0.05), start, context=self._outside)
+        self.loop.call_later(times * self.chance.uniform(0.001, 0.05), start, context=self._outside)
 
-    def _look_between(self) -> None:
+    def look_between(self) -> None:
         """The follower reads while a record is written but not yet synced."""
         if self.follower is not None and self.chance.random() < 0.1:
-            self.follower.step()
+            try:
+                self.follower.step()
+            except Crash:
+                self.kill_follower()
+
+    # Rot
+
+    def _rot(self) -> None:
+        """A bit of a file turns while the serving process is down, one at a time over the whole disk."""
+        if self.disk.rotten():
+            return
+        files = [(path, name, inode) for path, name, inode in self.disk.files() if any(inode.cached.data)]
+        if not files:
+            return
+        path, name, inode = self.chance.choice(files)
+        data = bytes(inode.cached.data)
+        end = len(data.rstrip(b"\0")) if self.chance.random() < 0.9 else len(data)
+        at, bits = self.chance.randrange(end), 1 << self.chance.randrange(8)
+        if self._vouched(f"{path}/{name}", at):
+            self.note(f"rot {path}/{name} {at} {bits}")
+            self.disk.rot(inode, at, bits)
+
+    def _vouched(self, path: str, at: int) -> bool:
+        """Whether damage there can be told from a torn write. One record cannot: the last, before another follows."""
+        log = LocalLog(SimFiles(self.disk), self.LOG, 0, self.SEGMENT_BYTES)
+        end = log._scan()
+        if end is None or end.last is None or str(end.path) != path:
+            return True
+        return not end.at - padded(len(end.last.raw)) <= at < end.at
