@@ -30,6 +30,7 @@ SNAPSHOT_EVERY_COMMANDS = 1_000_000  # whichever comes first; none while nothing
 SNAPSHOT_EVERY_SECONDS = 300.0
 # Written and synced at a time, while the log commits on the same disk; see ZERO_CHUNK_BYTES.
 SNAPSHOT_CHUNK_BYTES = 256 * 1024
+SNAPSHOT_PAUSE_SECONDS = 0.004  # after each such piece: 50 MB/s, and the disk is the log's in between
 SNAPSHOT_DIRECTORY_BYTES_MAX = 1024 * 1024
 
 # Disk space. The low-water mark is the sum of what may be written after it is passed and before anyone notices, and of
