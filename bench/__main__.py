@@ -18,6 +18,7 @@ BENCHMARKS = {
     "journal": "commits/s of the log beside a bare pwrite + fdatasync",
     "sqlite": "fills/s into the projection beside a bare executemany",
     "recovery": "commands/s of a replay from disk",
+    "snapshot": "acknowledgements at 20 k/s while a snapshot of a million orders is written",
     "fuzz_rows": "random bytes as command rows: rejects only (--count N)",
 }
 

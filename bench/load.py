@@ -10,6 +10,7 @@ import asyncio
 import base64
 import os
 import struct
+import time
 from collections.abc import Callable, Iterator
 from time import perf_counter_ns
 
@@ -19,6 +20,8 @@ import numpy as np
 from engine.codes import CommandKind, EventFlag, EventKind, RefForm, Side, TimeInForce
 from engine.limits import ROW_BYTES
 from engine.messages.rows import COMMAND, EVENT, ROW_VERSION
+
+PACE_SECONDS = 0.0001
 
 _PACK = msgspec.msgpack.Encoder()
 _UNPACK = msgspec.msgpack.Decoder()
@@ -190,6 +193,7 @@ class Result(msgspec.Struct):
     refused: int
     answered: int  # orders answered in all, warm-up and drain included
     latencies_ns: list[int] = []
+    sent_ns: list[int] = []  # of each, the moment it was meant to be sent (perf_counter_ns)
 
     @property
     def orders_per_s(self) -> float:
@@ -237,17 +241,24 @@ async def saturate(
 async def open_loop(
     host: str, port: int, tokens: list[str], instruments: list[int], *, rate: int, seconds: float
 ) -> Result:
-    """Single orders at a fixed rate, whatever the answers do; latency from the intended moment of sending."""
+    """Single orders at a fixed rate, whatever the answers do; latency from the intended moment of sending.
+
+    Between two looks the client sleeps PACE_SECONDS by itself: an event loop's own timers go by the millisecond, and
+    half of one would be counted into every order's latency.
+    """
     flows: dict[Connection, Flow] = {}
     sent_at: dict[Connection, list[int]] = {}
     latencies: list[int] = []
+    moments: list[int] = []
 
     def measure(connection: Connection, events: np.ndarray) -> None:
         now = perf_counter_ns()
         flows[connection].take_events(events)
         answered = events["command"][(events["flags"] & EventFlag.LAST) != 0]
         times = sent_at[connection]
-        latencies.extend(now - times[ordinal] for ordinal in answered.tolist())
+        sent = [times[ordinal] for ordinal in answered.tolist()]
+        moments.extend(sent)
+        latencies.extend(now - moment for moment in sent)
 
     connections = [await connect(host, port, token, measure) for token in tokens]
     for k, connection in enumerate(connections):
@@ -263,11 +274,12 @@ async def open_loop(
             sent_at[connection].append(begin + sent * 10**9 // rate)
             connection.send(next(frames[connection]), 1)
             sent += 1
-        await asyncio.sleep(0.0005)
+        await asyncio.sleep(0)
+        time.sleep(PACE_SECONDS)
     await _drain(connections)
     warm = len(latencies) // 5
     seconds_taken, refused = (perf_counter_ns() - begin) / 1e9, sum(c.refused for c in connections)
-    return Result(total, seconds_taken, refused, total, latencies[warm:])
+    return Result(total, seconds_taken, refused, total, latencies[warm:], moments[warm:])
 
 
 def _messages(rows: np.ndarray, per_message: int) -> bytes:

@@ -1,7 +1,8 @@
-"""Durable orders/s through the whole venue: WebSocket, log, engine, answers, with follower and SQLite running.
+"""Durable orders/s through the whole venue: WebSocket, log, engine, answers, with follower, snapshots and SQLite on.
 
-Baselines of the same run, on the same cores: a bare aiohttp echo of the same frames, and a bare pwrite + fdatasync of
-one page. The venue runs on one core, the client on another; figures of the client's core are floors.
+Baselines of the same run, on the same cores: the same venue alone (`serve --alone`), by turns; a bare aiohttp echo of
+the same frames; a bare pwrite + fdatasync of one page. The venue runs on one core, the client on another, followers
+where there is room; figures of the client's core are floors.
 """
 
 from __future__ import annotations
@@ -11,8 +12,6 @@ import asyncio
 import contextlib
 import json
 import os
-import re
-import signal
 import subprocess
 import sys
 import tempfile
@@ -23,70 +22,8 @@ from time import perf_counter_ns
 import numpy as np
 
 from bench import load
-
-INSTRUMENTS = 8
-CONNECTIONS = 8
-TOKEN = "qk_bench{:02d}pipelineloadclientkey0000"
-
-_INSTRUMENT = """
-[[instruments]]
-symbol = "BENCH-{id}"
-name = "Bench coffee {id}"
-commodity = "green coffee"
-tick_size = "0.05"
-price_unit = "USc/lb"
-lot_kg = "69"
-lot_unit = "bag of 69 kg"
-currency = "USD"
-opening = "continuous"
-"""
-_ACCOUNT = """
-[[accounts]]
-account = {id}
-label = "bench-{id}"
-kind = "importer"
-
-[[keys]]
-account = {id}
-roles = ["read", "trade"]
-token = "{token}"
-"""
-
-
-def config_text() -> str:
-    """A venue of INSTRUMENTS open books and CONNECTIONS traders."""
-    return "\n".join(
-        ['venue = "bench"\n']
-        + [_INSTRUMENT.format(id=k + 1) for k in range(INSTRUMENTS)]
-        + [_ACCOUNT.format(id=k + 1, token=TOKEN.format(k)) for k in range(CONNECTIONS)]
-    )
-
-
-@contextlib.contextmanager
-def venue(core: int | None) -> Iterator[tuple[int, int]]:
-    """A real `qhatu serve` on a free port and an empty data directory; yields its port and process id."""
-    with tempfile.TemporaryDirectory(prefix="qhatu-bench-") as folder:
-        config = Path(folder) / "bench.toml"
-        config.write_text(config_text(), encoding="utf-8")
-        command = [sys.executable, "-m", "gateway.cli", "serve", "--config", str(config)]
-        command += ["--data", str(Path(folder) / "data"), "--port", "0"]
-        log = (Path(folder) / "serve.log").open("w+")
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
-        try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            found = re.search(r"http://[^:]+:(\d+)", line)
-            if not found:
-                log.seek(0)
-                raise RuntimeError(f"the venue did not start: {line!r}\n{log.read()}")
-            if core is not None:  # every thread of serve; the follower, a process of its own, goes where there is room
-                for task in os.listdir(f"/proc/{process.pid}/task"):
-                    with contextlib.suppress(ProcessLookupError):  # a thread of the start that has ended
-                        os.sched_setaffinity(int(task), {core})
-            yield int(found[1]), process.pid
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(timeout=30)
+from bench.serving import CONNECTIONS, INSTRUMENTS, TOKEN, Served, venue
+from gateway.replaying import STATUS_FILE
 
 
 @contextlib.contextmanager
@@ -199,44 +136,66 @@ def main(argv: list[str]) -> None:
                 messages_per_s=echo[per_message],
             )
     tokens, books = [TOKEN.format(k) for k in range(CONNECTIONS)], list(range(1, INSTRUMENTS + 1))
-    with venue(server_core) as (port, pid):
+    followers = [STATUS_FILE]
+    catch_up: list[float] = []
+
+    def turns(measure, key):  # type: ignore[no-untyped-def]
+        """Median results of the whole venue and of the one alone, measured by turns; each begins when all is quiet."""
+        results: dict[str, list] = {"whole": [], "alone": []}
+        for _ in range(options.runs):
+            for name, served in (("alone", alone), ("whole", whole)):
+                results[name].append(measure(served))
+            catch_up.append(whole.seconds_until_caught_up(followers))
+        return [sorted(results[name], key=key)[options.runs // 2] for name in ("whole", "alone")]
+
+    with venue(server_core, "--alone") as alone, venue(server_core) as whole:
         for per_message, window in shapes:
-            cpu, orders = cpu_seconds(pid), 0
 
-            def count(result: load.Result) -> float:
-                nonlocal orders
-                orders += result.answered
-                return result.orders_per_s
+            def saturated(served: Served, p: int = per_message, w: int = window) -> tuple[load.Result, float]:
+                cpu = cpu_seconds(served.pid)
+                run = load.saturate(
+                    "127.0.0.1", served.port, tokens, books, per_message=p, window=w, seconds=options.seconds
+                )
+                result = uvloop.run(run)
+                return result, (cpu_seconds(served.pid) - cpu) / result.answered * 1e6
 
-            result = median(
-                lambda p=per_message, w=window: load.saturate(
-                    "127.0.0.1", port, tokens, books, per_message=p, window=w, seconds=options.seconds
-                ),
-                key=count,
-            )
-            cpu_us = (cpu_seconds(pid) - cpu) / orders * 1e6
+            (result, cpu_us), (bare, _) = turns(saturated, key=lambda found: found[0].orders_per_s)
             ratio = result.orders_per_s / per_message / echo[per_message]
+            of_alone = result.orders_per_s / bare.orders_per_s
             say(
                 f"durable_{per_message}",
                 f"{result.orders_per_s:10,.0f} orders/s   {per_message} a message   {ratio:.2f}x echo"
-                f"   {cpu_us:.2f} us of processor an order   {result.refused} refused busy",
+                f"   {of_alone:.2f}x alone ({bare.orders_per_s:,.0f})   {cpu_us:.2f} us of processor an order"
+                f"   {result.refused} refused busy",
                 orders_per_s=result.orders_per_s,
                 of_echo=ratio,
+                of_alone=of_alone,
                 cpu_us=cpu_us,
                 refused=result.refused,
             )
         for rate in (5_000, 20_000):
-            result = median(
-                lambda r=rate: load.open_loop("127.0.0.1", port, tokens, books, rate=r, seconds=options.seconds),
-                key=lambda r: r.latency_us(50),
-            )
+
+            def paced(served: Served, r: int = rate) -> load.Result:
+                return uvloop.run(
+                    load.open_loop("127.0.0.1", served.port, tokens, books, rate=r, seconds=options.seconds)
+                )
+
+            result, bare = turns(paced, key=lambda found: found.latency_us(50))
             say(
                 f"latency_{rate}",
                 f"{rate:10,d} orders/s   p50 {result.latency_us(50):.0f} us   p99 {result.latency_us(99):.0f} us"
+                f"   alone p50 {bare.latency_us(50):.0f} p99 {bare.latency_us(99):.0f} us"
                 f"   {result.latency_us(50) / sync_p50:.1f}x fdatasync p50",
                 p50_us=result.latency_us(50),
                 p99_us=result.latency_us(99),
+                p50_us_alone=bare.latency_us(50),
+                p99_us_alone=bare.latency_us(99),
                 of_sync=result.latency_us(50) / sync_p50,
             )
+        say(
+            "caught_up",
+            f"{max(catch_up):10.1f} s   longest that follower and sink took to the venue's last command after a run",
+            seconds=max(catch_up),
+        )
     if options.json:
         print(json.dumps(lines))

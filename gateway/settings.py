@@ -42,7 +42,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     follower: bool = True
 
     @classmethod
-    def of(cls, server: Server, *, data: Path | None, host: str | None, port: int | None) -> Settings:
+    def of(
+        cls, server: Server, *, data: Path | None, host: str | None, port: int | None, follower: bool = True
+    ) -> Settings:
         """What the configuration's `[server]` says, unless an option says otherwise."""
         return cls(
             data=data if data is not None else Path(server.data),
@@ -50,4 +52,5 @@ class Settings(Struct, frozen=True, kw_only=True):
             port=port if port is not None else server.port,
             segment_bytes=server.segment_mib * MIB,
             storage_low_bytes=server.storage_low_mib * MIB,
+            follower=follower,
         )

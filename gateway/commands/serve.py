@@ -13,6 +13,9 @@ def serve(
     data: Annotated[Path | None, typer.Option(help="Directory of the log and of all that is made from it.")] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65_535, help="Port; 0 picks a free one.")] = None,
+    alone: Annotated[
+        bool, typer.Option("--alone", help="Without follower and sink: no snapshots, no history.")
+    ] = False,
 ) -> None:
     """Run the venue. One line on stdout, the URL, once it takes orders; SIGTERM ends it in order with exit code 0.
 
@@ -31,7 +34,7 @@ def serve(
     logs.to_stderr()
     try:
         found = load(config if config is not None else default_path("default"))
-        settings = Settings.of(found.server, data=data, host=host, port=port)
+        settings = Settings.of(found.server, data=data, host=host, port=port, follower=not alone)
 
         def announce(url: str) -> None:
             print(f"Qhatu takes orders at {url}", flush=True)
