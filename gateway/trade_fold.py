@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from engine.codes import EventFlag, EventKind
+from engine.messages.rows import joined
+from gateway.access import chosen
 
 RECENT_TRADES = 50  # of each instrument, newest
 ASIDE_FILLS_MAX = 10_000
@@ -41,8 +43,9 @@ class TradeFold:
 
     def take(self, events: np.ndarray, kinds: np.ndarray, ts_ns: int) -> bool:
         """EVENT[n] of a record with their kinds. True when it is time to call `number`."""
-        fills = events[kinds == EventKind.FILL]
-        if len(fills):
+        places = np.flatnonzero(kinds == EventKind.FILL)
+        if len(places):
+            fills = chosen(events, places)
             self._aside.append((fills, ts_ns))
             self._aside_fills += len(fills)
         return self._aside_fills > ASIDE_FILLS_MAX
@@ -52,7 +55,7 @@ class TradeFold:
         aside, self._aside, self._aside_fills = self._aside, [], 0
         if not aside:
             return {}
-        fills = np.concatenate([fills for fills, _ in aside])
+        fills = joined([fills for fills, _ in aside])
         trades = np.zeros(len(fills), TRADE)
         trades["ts_ns"] = np.repeat(np.array([ts_ns for _, ts_ns in aside]), [len(fills) for fills, _ in aside])
         for name in ("qty", "instrument", "price", "side"):
