@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.codes import CommandKind, EventKind, Phase, RefForm
+from engine.codes import CommandKind, EventKind, Phase, RefForm, Side
 from engine.log.interface import Tail
 from engine.log.record import Record
 from engine.machine import Machine
@@ -59,6 +59,25 @@ def market(commands: int, per_record: int, seed: int) -> Iterator[Applied]:
         live["order"] = accepted["order"]
         yield applied
     yield apply(Batch(rows[:0]))
+
+
+def call(orders: int, per_record: int, seed: int) -> tuple[list[Applied], list[Applied]]:
+    """A call auction in every instrument: the records that open the venue and enter at least `orders` orders, about
+    nine in ten of which will trade, and the records that uncross, an instrument each."""
+    random = np.random.Generator(np.random.PCG64(seed))
+    machine, stamp = Machine(Books()), Stamp(Tail(epoch=1), 0)
+
+    def apply(batch: Batch) -> Applied:
+        record = stamp.record(batch, T0_NS, machine.seq, machine.event_digest)
+        return Applied(record, machine.apply(record), machine.event_digest)
+
+    entered = [apply(join([cold(body) for body in _opening() if not isinstance(body, bodies.Uncross)]))]
+    for number in range(0, orders, per_record):
+        rows = _orders(random, per_record, number)
+        rows["price"] += np.where(rows["side"] == Side.BUY, SPREAD_TICKS, -SPREAD_TICKS)
+        entered.append(apply(Batch(rows)))
+    uncrossed = [apply(cold(bodies.Uncross(number, Phase.CLOSED))) for number in range(1, INSTRUMENTS + 1)]
+    return entered, uncrossed
 
 
 def _opening() -> Iterator[bodies.Body]:

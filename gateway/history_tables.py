@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from engine.codes import EventFlag, EventKind, FeeClass, Phase, Reason, Side, TimerKind, name_of
-from engine.domain.units import decimal_text
+from engine.domain.units import decimal_text, value_minor
 from engine.log.record import Record
 from engine.log.replay import DigestCheck
 from engine.machine import Machine
@@ -26,8 +26,9 @@ from gateway.exporting import Columns, Row, columns
 from gateway.following import EVENTS_PER_TRANSACTION
 from gateway.forms import scale_of, scale_of_text
 from gateway.projections.fold import Fold
+from gateway.projections.reading import candles_of
 from gateway.projections.sqlite import SqliteSink
-from gateway.queries import CANDLES, INTERVALS_NS, money_text
+from gateway.queries import INTERVALS_NS, money_text
 from gateway.replaying import compiled_books, open_log
 
 Progress = Callable[[Record], None] | None
@@ -79,32 +80,41 @@ def store_of(data: Path, path: Path, progress: Progress = None) -> sqlite3.Conne
 
 def orders(db: sqlite3.Connection) -> Iterator[Row]:
     """In the order of entry."""
-    yield from db.execute(
-        "SELECT CAST(order_id AS TEXT), account, symbol, side, type, time_in_force, price, qty_lots, filled_lots,"
-        " open_lots, status, close_reason, client_order_id, seq, entered_ns, closed_seq, closed_ns FROM orders"
-        " ORDER BY seq"
-    )
+    for row in db.execute(
+        "SELECT CAST(order_id AS TEXT), account, symbol, side, type, time_in_force, price_ticks, qty_lots, filled_lots,"
+        " open_lots, status, close_reason, client_order_id, seq, entered_ns, closed_seq, closed_ns, tick_size"
+        " FROM orders_readable JOIN instruments USING (symbol) ORDER BY seq"
+    ):
+        yield (*row[:6], None if row[6] is None else scale_of_text(row[-1]).text(row[6]), *row[7:-1])
 
 
 def fills(db: sqlite3.Connection) -> Iterator[Row]:
     for row in db.execute(
-        "SELECT seq || '-' || idx, symbol, trade_id, kind, taker_side, price, qty_lots, value_minor, currency,"
-        " buy_account, CAST(buy_order AS TEXT), sell_account, CAST(sell_order AS TEXT), seq, idx, ts_ns"
-        " FROM fills JOIN instruments USING (symbol) ORDER BY fill"
+        "SELECT seq || '-' || idx, symbol, trade_id, kind, taker_side, price_ticks, qty_lots, f.currency, buy_account,"
+        " CAST(buy_order AS TEXT), sell_account, CAST(sell_order AS TEXT), seq, idx, ts_ns, tick_size, value_numerator,"
+        " value_denominator FROM fills_readable f JOIN instruments USING (symbol) ORDER BY fill"
     ):
-        yield (*row[:7], money_text(row[7]), *row[8:])
+        price, qty = row[5:7]
+        tick_size, numerator, denominator = row[-3:]
+        value = value_minor(price, qty, numerator, denominator)
+        yield (*row[:5], scale_of_text(tick_size).text(price), qty, money_text(value), *row[7:-3])
 
 
 def trades(db: sqlite3.Connection) -> Iterator[Row]:
-    yield from db.execute("SELECT symbol, trade_id, kind, taker_side, price, qty_lots, ts_ns FROM fills ORDER BY fill")
+    for row in db.execute(
+        "SELECT symbol, trade_id, kind, taker_side, price_ticks, qty_lots, ts_ns, tick_size"
+        " FROM fills_readable JOIN instruments USING (symbol) ORDER BY fill"
+    ):
+        yield (*row[:4], scale_of_text(row[-1]).text(row[4]), *row[5:-1])
 
 
 def candles(db: sqlite3.Connection, interval: str) -> Iterator[Row]:
     """By instrument, then time. Raises KeyError for an unknown interval."""
-    for symbol, tick_size in db.execute("SELECT symbol, tick_size FROM instruments ORDER BY symbol").fetchall():
+    for instrument, symbol, tick_size in db.execute(
+        "SELECT instrument, symbol, tick_size FROM instruments ORDER BY symbol"
+    ).fetchall():
         scale = scale_of_text(tick_size)
-        whole = {"symbol": symbol, "length": INTERVALS_NS[interval], "start": 0, "end": 2**63 - 1}
-        for start_ns, first, high, low, last, volume, count in db.execute(CANDLES, whole):
+        for start_ns, first, high, low, last, volume, count in candles_of(db, instrument, INTERVALS_NS[interval]):
             prices = (scale.text(price) for price in (first, high, low, last))
             yield (symbol, interval, start_ns, *prices, volume, count)
 

@@ -16,12 +16,26 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from engine.domain.units import MINOR_PER_MAJOR, decimal_text
+from engine.codes import OrderType, Reason, TimeInForce, name_of
+from engine.domain.units import MINOR_PER_MAJOR, decimal_text, value_minor
 from engine.limits import PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX
 from gateway.forms import JSON, Form, Scale, scale_of_text
+from gateway.projections.fold import NO_TAKER
+from gateway.projections.reading import (
+    ORDER_COLUMNS,
+    PLACE_MAX,
+    candles_of,
+    closed_before,
+    first_fill,
+    instrument_of,
+    life_of,
+    sides_before,
+    trades_before,
+)
 
 INTERVALS_NS = {
     "1s": 10**9,
@@ -31,14 +45,12 @@ INTERVALS_NS = {
     "1h": 3_600 * 10**9,
     "1d": 86_400 * 10**9,
 }
-PLACE_MAX = 2**63 - 1
 BUSY_SECONDS = 2.0
 _PLACE = re.compile(r"([a-z]+)((?::\d{1,19}){1,2})", re.ASCII)
 
-_ORDER_COLUMNS = (
-    "order_id, client_order_id, symbol, side, type, price_ticks, qty_lots, filled_lots, open_lots, time_in_force,"
-    " status, close_reason, seq, entered_ns, closed_seq, closed_ns"
-)
+_SIDES = ("buy", "sell")
+_TYPES = [name_of(OrderType, code) for code in range(256)]
+_TIFS = [name_of(TimeInForce, code) for code in range(256)]
 
 
 class BadCursor(ValueError):
@@ -56,8 +68,11 @@ class Page(NamedTuple):
 
 
 class Listing(NamedTuple):
+    symbol: str
     scale: Scale
     currency: str
+    value_numerator: int
+    value_denominator: int
 
 
 class History:
@@ -80,20 +95,16 @@ class History:
         """Orders of an account that were filled or cancelled, the last closed first."""
         seq, order = _place("closed", cursor, 2) or (PLACE_MAX, PLACE_MAX)
         with self._snapshot() as db:
-            found = db.execute(
-                f"SELECT {_ORDER_COLUMNS} FROM orders WHERE account = ? AND closed_seq IS NOT NULL"
-                " AND (closed_seq, order_id) < (?, ?) ORDER BY closed_seq DESC, order_id DESC LIMIT ?",
-                (account, seq, order, _limit(limit) + 1),
-            ).fetchall()
+            found = list(islice(closed_before(db, account, (seq, order)), _limit(limit) + 1))
             rows, more = found[: _limit(limit)], len(found) > _limit(limit)
-            place = _cursor("closed", rows[-1][14], rows[-1][0]) if more else None
+            place = _cursor("closed", rows[-1][11], rows[-1][0]) if more else None
             return Page([self._order_view(db, form, row) for row in rows], place, _as_of(db))
 
     def order(self, account: int, order: int, *, form: Form = JSON) -> dict[str, Any] | None:
         """One order of this account, open or closed; None when there is none (another account's included)."""
         with self._snapshot() as db:
             row = db.execute(
-                f"SELECT {_ORDER_COLUMNS} FROM orders WHERE order_id = ? AND account = ?", (order, account)
+                f"SELECT {ORDER_COLUMNS} FROM orders WHERE order_id = ? AND account = ?", (order, account)
             ).fetchone()
             return None if row is None else self._order_view(db, form, row) | {"as_of": _as_of(db)}
 
@@ -110,18 +121,8 @@ class History:
         limit = _limit(limit)
         last, last_side = _place("fill", cursor, 2) or (PLACE_MAX, 0)
         with self._snapshot() as db:
-            found: list[tuple] = []
-            for side, own in enumerate(("buy", "sell")):
-                # Of a fill with oneself both sides count, the bought one first; a page may end between them.
-                before = last + 1 if side > last_side and last < PLACE_MAX else last
-                found += db.execute(
-                    f"SELECT fill, {side}, seq, idx, {own}_order, symbol, trade_id, kind, taker_side, price_ticks,"
-                    f" qty_lots, value_minor, ts_ns FROM fills WHERE {own}_account = ? AND fill < ?"
-                    + (f" AND {own}_order = ?" if order is not None else "")
-                    + " ORDER BY fill DESC LIMIT ?",
-                    (account, before, *([] if order is None else [order]), limit + 1),
-                ).fetchall()
-            found.sort(key=lambda row: (-row[0], row[1]))
+            life = (0, PLACE_MAX) if order is None else life_of(db, account, order)
+            found = list(islice(sides_before(db, account, (last, last_side), order, *life), limit + 1))
             rows = found[:limit]
             place = _cursor("fill", *rows[-1][:2]) if len(found) > limit else None
             return Page([self._fill_view(db, form, row) for row in rows], place, _as_of(db))
@@ -132,22 +133,19 @@ class History:
         """Public trades of an instrument."""
         (before,) = _place("trade", cursor, 1) or (PLACE_MAX,)
         with self._snapshot() as db:
-            found = db.execute(
-                "SELECT fill, trade_id, price_ticks, qty_lots, taker_side, kind, ts_ns FROM fills"
-                " WHERE symbol = ? AND fill < ? ORDER BY fill DESC LIMIT ?",
-                (symbol, before, _limit(limit) + 1),
-            ).fetchall()
+            instrument = instrument_of(db, symbol)
+            found = list(islice(trades_before(db, instrument, before, _limit(limit) + 1), _limit(limit) + 1))
             rows, more = found[: _limit(limit)], len(found) > _limit(limit)
             views = [
                 {
                     "trade_id": trade_id,
-                    "price": form.price(price, self._listing(db, symbol).scale),
+                    "price": form.price(price, self._listing(db, instrument).scale),
                     "quantity": form.qty(qty),
-                    "side": side,
-                    "kind": kind,
+                    "side": None if taker_side == NO_TAKER else _SIDES[taker_side],
+                    "kind": _kind(taker_side),
                     "ts_engine": form.time(ts_ns),
                 }
-                for _, trade_id, price, qty, side, kind, ts_ns in rows
+                for _, trade_id, price, qty, taker_side, ts_ns in rows
             ]
             return Page(views, _cursor("trade", rows[-1][0]) if more else None, _as_of(db))
 
@@ -168,19 +166,16 @@ class History:
         length_ns = INTERVALS_NS[interval]
         (before_ns,) = _place("candle", cursor, 1) or (PLACE_MAX,)
         with self._snapshot() as db:
-            end = PLACE_MAX if before_ns == PLACE_MAX else _first_fill_from(db, symbol, before_ns)
-            last = db.execute(
-                "SELECT ts_ns FROM fills WHERE symbol = ? AND fill < ? ORDER BY fill DESC LIMIT 1", (symbol, end)
-            ).fetchone()
+            instrument = instrument_of(db, symbol)
+            end = PLACE_MAX if before_ns == PLACE_MAX else first_fill(db, "ts_ns", before_ns)
+            last = next(trades_before(db, instrument, end, 1), None)
             if last is None:
                 return Page([], None, _as_of(db))
-            start_ns = (last[0] // length_ns - _limit(limit) + 1) * length_ns
-            start = _first_fill_from(db, symbol, start_ns)
-            views = [
-                _candle_view(form, self._listing(db, symbol).scale, row)
-                for row in db.execute(CANDLES, {"symbol": symbol, "length": length_ns, "start": start, "end": end})
-            ]
-            older = db.execute("SELECT 1 FROM fills WHERE symbol = ? AND fill < ? LIMIT 1", (symbol, start)).fetchone()
+            start_ns = (last[-1] // length_ns - _limit(limit) + 1) * length_ns
+            start = first_fill(db, "ts_ns", start_ns)
+            scale = self._listing(db, instrument).scale
+            views = [_candle_view(form, scale, row) for row in candles_of(db, instrument, length_ns, start, end)]
+            older = next(trades_before(db, instrument, start, 1), None)
             return Page(views, _cursor("candle", start_ns) if older else None, _as_of(db))
 
     def auctions(
@@ -201,7 +196,7 @@ class History:
                 (before, *([] if symbol is None else [symbol]), _limit(limit) + 1),
             ).fetchall()  # fmt: skip
             rows, more = found[: _limit(limit)], len(found) > _limit(limit)
-            views = [_auction_view(form, self._listing(db, row[1]).scale, row) for row in rows]
+            views = [_auction_view(form, self._listing(db, instrument_of(db, row[1])).scale, row) for row in rows]
             return Page(views, _cursor("auction", rows[-1][0]) if more else None, _as_of(db))
 
     def sales_past(
@@ -229,38 +224,40 @@ class History:
     # How rows look
 
     def _order_view(self, db: sqlite3.Connection, form: Form, row: tuple) -> dict[str, Any]:
-        order, client_id, symbol, side, type, price, qty, filled, left, tif, status, reason, *when = row
+        order, instrument, side, type, price, qty, filled, tif, reason, *when, stream, number, text = row
         seq, entered_ns, closed_seq, closed_ns = when
+        listing = self._listing(db, instrument)
         return {
             "order_id": form.order_id(order),
-            "client_order_id": client_id,
-            "instrument": symbol,
-            "side": side,
-            "type": type,
-            "price": None if price is None else form.price(price, self._listing(db, symbol).scale),
+            "client_order_id": text if stream is None else f"{stream}/{number % 2**64}",
+            "instrument": listing.symbol,
+            "side": _SIDES[side],
+            "type": _TYPES[type],
+            "price": None if type == OrderType.MARKET else form.price(price, listing.scale),
             "quantity": form.qty(qty),
             "filled_quantity": form.qty(filled),
-            "open_quantity": form.qty(left),
-            "time_in_force": tif,
-            "state": status,
-            "reason": reason,
+            "open_quantity": form.qty(0 if closed_seq else qty - filled),
+            "time_in_force": _TIFS[tif],
+            "state": "cancelled" if reason else "filled" if closed_seq else "partial" if filled else "open",
+            "reason": name_of(Reason, reason) if reason else None,
             "seq": seq,
             "ts_engine": form.time(entered_ns),
-            "closed_seq": closed_seq,
-            "closed_at": None if closed_ns is None else form.time(closed_ns),
+            "closed_seq": closed_seq or None,
+            "closed_at": form.time(closed_ns) if closed_seq else None,
         }
 
     def _fill_view(self, db: sqlite3.Connection, form: Form, row: tuple) -> dict[str, Any]:
-        _, side, seq, idx, order, symbol, trade_id, kind, taker_side, price, qty, value, ts_ns = row
-        listing, own = self._listing(db, symbol), ("buy", "sell")[side]
+        _, side, seq, idx, order, instrument, trade_id, taker_side, price, qty, ts_ns = row
+        listing = self._listing(db, instrument)
+        value = value_minor(price, qty, listing.value_numerator, listing.value_denominator)
         return {
             "fill_id": f"{seq}-{idx}",
             "order_id": form.order_id(order),
-            "instrument": symbol,
+            "instrument": listing.symbol,
             "trade_id": trade_id,
-            "side": own,
-            "role": "call" if kind == "call" else "taker" if taker_side == own else "maker",
-            "kind": kind,
+            "side": _SIDES[side],
+            "role": "call" if taker_side == NO_TAKER else "taker" if taker_side == side else "maker",
+            "kind": _kind(taker_side),
             "price": form.price(price, listing.scale),
             "quantity": form.qty(qty),
             "value": money_text(value),
@@ -269,12 +266,14 @@ class History:
             "ts_engine": form.time(ts_ns),
         }
 
-    def _listing(self, db: sqlite3.Connection, symbol: str) -> Listing:
-        listings: dict[str, Listing] = self._local.listings
-        if symbol not in listings:
-            for known, tick_size, currency in db.execute("SELECT symbol, tick_size, currency FROM instruments"):
-                listings[known] = Listing(scale_of_text(tick_size), currency)
-        return listings[symbol]
+    def _listing(self, db: sqlite3.Connection, instrument: int) -> Listing:
+        listings: dict[int, Listing] = self._local.listings
+        if instrument not in listings:
+            for known, symbol, tick_size, *terms in db.execute(
+                "SELECT instrument, symbol, tick_size, currency, value_numerator, value_denominator FROM instruments"
+            ):
+                listings[known] = Listing(symbol, scale_of_text(tick_size), *terms)
+        return listings[instrument]
 
     # Connections
 
@@ -342,31 +341,8 @@ def _nothing_yet() -> sqlite3.Connection:
     return db
 
 
-# One symbol's fills from number `start` to before `end`, by intervals of `length` ns.
-CANDLES = """
-    SELECT c.start_ns, o.price_ticks, c.high, c.low, l.price_ticks, c.volume, c.trades
-    FROM (SELECT ts_ns / :length * :length AS start_ns, min(fill) AS first, max(fill) AS last, max(price_ticks) AS high,
-                 min(price_ticks) AS low, sum(qty_lots) AS volume, count(*) AS trades
-          FROM fills WHERE symbol = :symbol AND fill >= :start AND fill < :end GROUP BY 1) c
-    JOIN fills o ON o.fill = c.first JOIN fills l ON l.fill = c.last
-    ORDER BY c.start_ns
-"""
-
-
-def _first_fill_from(db: sqlite3.Connection, symbol: str, ts_ns: int) -> int:
-    """Smallest fill number from which all fills of the symbol are at `ts_ns` or later, by bisection: time never
-    falls."""
-    low, high = 1, db.execute("SELECT coalesce(max(fill), 0) FROM fills").fetchone()[0] + 1
-    while low < high:
-        middle = (low + high) // 2
-        row = db.execute(
-            "SELECT fill, ts_ns FROM fills WHERE symbol = ? AND fill >= ? ORDER BY fill LIMIT 1", (symbol, middle)
-        ).fetchone()
-        if row is None or row[1] >= ts_ns:
-            high = middle
-        else:
-            low = row[0] + 1
-    return low
+def _kind(taker_side: int) -> str:
+    return "call" if taker_side == NO_TAKER else "continuous"
 
 
 def _candle_view(form: Form, scale: Scale, row: tuple) -> dict[str, Any]:

@@ -11,8 +11,12 @@ import numpy as np
 from engine.codes import RefForm
 from engine.log.record import Record
 from engine.messages.bodies import Body, decode_body
+from engine.messages.refs import exact_text
+from engine.messages.rows import joined
 
-Rows = Iterable[tuple[Any, ...]]  # in the order of a statement's columns; to be gone through once
+Rows = (
+    Iterable[tuple[Any, ...]] | np.ndarray
+)  # in the order of a statement's columns, to be gone through once; int64[n, k]
 Changes = dict[str, Rows]  # by name of the statement
 
 
@@ -30,11 +34,11 @@ class Flow:
 
     @classmethod
     def join(cls, batch: list[tuple[Record, np.ndarray, bytes]]) -> Flow:
-        events = np.concatenate([part for _, part, _ in batch])
+        events = joined([part for _, part, _ in batch])
         lengths = [len(part) for _, part, _ in batch]
         counts = np.array([record.count for record, _, _ in batch], np.int64)
         command = events["command"].astype(np.int64)
-        rows = np.concatenate([record.batch.rows for record, _, _ in batch])
+        rows = joined([record.batch.rows for record, _, _ in batch])
         return cls(
             events,
             np.repeat(np.array([record.first_seq for record, _, _ in batch], np.int64), lengths) + command,
@@ -54,20 +58,15 @@ class Flow:
         row = int(self.row[at])
         return decode_body(int(self.rows["kind"][row]), self.body_bytes(row))
 
-    def client_ids(self, rows: np.ndarray) -> list[str | None]:
-        """Client ids of the commands in `rows` as text: exact, in full from the blob, or "stream/number"."""
-        part = self.rows[rows]
-        form, hi, lo = part["ref_form"], part["ref_hi"], part["ref_lo"]
-        ids: list[str | None]
-        if (form == RefForm.STREAM).all():
-            return [f"{stream}/{number}" for stream, number in zip(hi.tolist(), lo.tolist(), strict=True)]
-        exact = np.ascontiguousarray(np.stack([hi, lo], axis=1)).view("S16").ravel()
-        ids = [raw.decode("latin-1") for raw in exact.tolist()]
-        for at in np.flatnonzero(form != RefForm.TEXT).tolist():
-            if form[at] == RefForm.STREAM:
-                ids[at] = f"{hi[at]}/{lo[at]}"
-            elif form[at] == RefForm.DIGEST:
-                ids[at] = self.body_bytes(int(rows[at])).decode("ascii")
-            else:
-                ids[at] = None
-        return ids
+    def client_text(self, row: int) -> str | None:
+        """Text client id of the command in `row`, short or in full from the blob; None without one."""
+        part = self.rows[row]
+        if part["ref_form"] == RefForm.TEXT:
+            return exact_text(int(part["ref_hi"]), int(part["ref_lo"]))
+        return self.body_bytes(row).decode("ascii") if part["ref_form"] == RefForm.DIGEST else None
+
+
+def rows_at(rows: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """rows[places], copied as 64-bit words (see `joined`)."""
+    words = rows.view("<u8").reshape(len(rows), -1)
+    return words[places].view(rows.dtype).ravel()

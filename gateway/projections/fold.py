@@ -11,16 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.codes import EventFlag, EventKind, FeeClass, Reason, Side, name_of
+from engine.codes import EventFlag, EventKind, Reason, Side, name_of
 from engine.limits import ACCOUNTS_MAX, INSTRUMENTS_MAX
 from engine.log.record import GENESIS_DIGEST, Record
-from gateway.projections.flow import Changes, Flow
+from gateway.projections.flow import Changes, Flow, rows_at
 from gateway.projections.orders import order_changes
+from gateway.projections.postings import postings_of_closed, postings_of_fills
 from gateway.projections.registers import Registers
-from gateway.projections.values import values_minor
 
-_KINDS = [name_of(FeeClass, code) for code in range(max(FeeClass) + 1)]
-_TAKER_SIDES = ("buy", "sell", None)  # None: a call has no taker
+NO_TAKER = 2  # in place of the taker's side: a fill of a call
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,8 @@ class Fold:
         told, touched = self.registers.fold(flow)
         changes |= told
         touched |= self._fold_fills(flow, changes)
-        changes |= order_changes(flow, self.registers)
+        changes |= order_changes(flow)
+        changes["closed_account"] = postings_of_closed(flow)
         self._fold_rejects(flow, changes)
         changes["instrument_counts"] = [
             (int(self.trades[instrument]), self.registers.instruments[instrument].auctions, instrument)
@@ -77,7 +77,7 @@ class Fold:
         at = np.flatnonzero(flow.events["kind"] == EventKind.FILL)
         if not len(at):
             return set()
-        fills, known = flow.events[at], self.registers
+        fills = rows_at(flow.events, at)
         instruments = fills["instrument"].astype(np.int64)
         # Running number within each instrument: place in a stable sort by instrument, minus the place of its first.
         order = np.argsort(instruments, kind="stable")
@@ -86,33 +86,30 @@ class Fold:
         trade_ids[order] = np.arange(1, len(at) + 1) - np.repeat(first, count) + np.repeat(self.trades[found], count)
         self.trades[found] += count
 
-        price = fills["price"].astype(np.int64)
-        value = values_minor(
-            price, fills["qty"], known.value_numerator[instruments], known.value_denominator[instruments]
-        )
+        numbers = np.arange(self.fills + 1, self.fills + 1 + len(at))
         call = (fills["flags"] & EventFlag.AUCTION) != 0
-        taker_buys = fills["side"] == Side.BUY
-        buyer_first = call | taker_buys  # whose ids stand in `account` and `order`
-        sides = np.where(call, 2, fills["side"]).tolist()
-        changes["fill"] = zip(
-            range(self.fills + 1, self.fills + 1 + len(at)),
-            flow.seq[at].tolist(),
-            fills["index"].tolist(),
-            flow.ts_ns[at].tolist(),
-            map(known.symbols.__getitem__, instruments.tolist()),
-            trade_ids.tolist(),
-            map(_KINDS.__getitem__, fills["fee_class"].tolist()),
-            map(_TAKER_SIDES.__getitem__, sides),
-            price.tolist(),
-            known.prices.column(fills["instrument"], fills["price"]),
-            fills["qty"].tolist(),
-            value,
-            np.where(buyer_first, fills["account"], fills["counter_account"]).tolist(),
-            np.where(buyer_first, fills["order"], fills["counter_order"]).tolist(),
-            np.where(buyer_first, fills["counter_account"], fills["account"]).tolist(),
-            np.where(buyer_first, fills["counter_order"], fills["order"]).tolist(),
-            strict=True,
+        buyer_first = call | (fills["side"] == Side.BUY)  # whose ids stand in `account` and `order`
+        buyers = np.where(buyer_first, fills["account"], fills["counter_account"]).astype(np.int64)
+        sellers = np.where(buyer_first, fills["counter_account"], fills["account"]).astype(np.int64)
+        changes["fill"] = np.column_stack(
+            [
+                numbers,
+                flow.seq[at],
+                fills["index"],
+                flow.ts_ns[at],
+                instruments,
+                trade_ids,
+                np.where(call, NO_TAKER, fills["side"]),
+                fills["price"],
+                fills["qty"],
+                buyers,
+                np.where(buyer_first, fills["order"], fills["counter_order"]),
+                sellers,
+                np.where(buyer_first, fills["counter_order"], fills["order"]),
+            ]
         )
+        changes["fill_account"] = postings_of_fills(np.tile(numbers, 2), np.concatenate([buyers, sellers]))
+        changes["fill_instrument"] = postings_of_fills(numbers, instruments)
         self.fills += len(at)
         return set(found.tolist())
 

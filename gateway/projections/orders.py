@@ -6,18 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.codes import EventFlag, EventKind, OrderType, Reason, TimeInForce, name_of
-from gateway.projections.flow import Changes, Flow, Rows
-from gateway.projections.registers import Registers
+from engine.codes import EventKind, RefForm
+from gateway.projections.flow import Changes, Flow, rows_at
 
-_SIDES = ("buy", "sell")
-_STATES = ("open", "partial", "filled", "cancelled")
-_TYPES = [name_of(OrderType, code) for code in range(256)]
-_TIFS = [name_of(TimeInForce, code) for code in range(256)]
-_REASONS = np.array([name_of(Reason, code) for code in range(max(Reason) + 1)], object)
-NOTHING = np.array(None, object)
-_ORDER_KINDS = np.zeros(256, bool)
-_ORDER_KINDS[[EventKind.ACCEPTED, EventKind.REPLACED, EventKind.CANCELLED]] = True
+_TOUCHES = np.zeros((256, 2), bool)  # whether an event of a kind touches its `order`, and its `counter_order`
+_TOUCHES[[EventKind.ACCEPTED, EventKind.REPLACED, EventKind.CANCELLED, EventKind.FILL], 0] = True
+_TOUCHES[EventKind.FILL, 1] = True
 
 
 @dataclass
@@ -40,21 +34,18 @@ class _Runs:
         return _Runs(*(getattr(self, name)[mask] for name in self.__dataclass_fields__))
 
 
-def order_changes(flow: Flow, registers: Registers) -> Changes:
+def order_changes(flow: Flow) -> Changes:
     """Gather every order's events of this batch and write what they come to.
 
     A touch is (order, event): one for ACCEPTED, REPLACED and CANCELLED, two for a FILL. Sorted by order and then
     by event, the touches of one order are a run; runs that begin with ACCEPTED are new rows.
     """
     kind = flow.events["kind"]
-    at_order, at_fill = np.flatnonzero(_ORDER_KINDS[kind]), np.flatnonzero(kind == EventKind.FILL)
-    orders = np.concatenate(
-        [flow.events["order"][at_order], flow.events["order"][at_fill], flow.events["counter_order"][at_fill]]
-    )
-    if not len(orders):
+    at, side = np.nonzero(_TOUCHES[kind])
+    if not len(at):
         return {}
-    at = np.concatenate([at_order, at_fill, at_fill])
-    sort = np.lexsort((at, orders))
+    orders = np.where(side == 0, flow.events["order"][at], flow.events["counter_order"][at])
+    sort = np.argsort(orders, kind="stable")
     orders, at = orders[sort], at[sort]
     kind, qty = kind[at], flow.events["qty"][at]
     starts = np.flatnonzero(np.concatenate([[True], orders[1:] != orders[:-1]]))
@@ -78,94 +69,57 @@ def order_changes(flow: Flow, registers: Registers) -> Changes:
         orders[starts], at[starts], at[entry], at_end, filled_all, qty_entry, np.where(cancelled, 0, open_after),
         cancelled, flow.seq[at_end], flow.ts_ns[at_end], flow.events["reason"][at_end],
     )  # fmt: skip
-    return {
-        "order": _new(flow, registers, run.where(new)),
-        "order_replaced": _replaced(flow, registers, run.where(~new & has_entry)),
+    return _new(flow, run.where(new)) | {
+        "order_replaced": _replaced(flow, run.where(~new & has_entry)),
         "order_cancelled": _cancelled(run.where(~new & ~has_entry & cancelled)),
         "order_filled": _filled(run.where(~new & ~has_entry & ~cancelled)),
     }
 
 
-def _new(flow: Flow, registers: Registers, run: _Runs) -> Rows:
-    event, entry = flow.events[run.first], flow.events[run.entry]
-    row, entry_row = flow.row[run.first], flow.row[run.entry]
-    closed = run.open == 0
-    status = np.where(run.cancelled, 3, np.where(closed, 2, np.where(run.filled > 0, 1, 0)))
-    ticks, prices = _limits(registers, entry)
-    return zip(
-        run.order.tolist(),
-        event["account"].tolist(),
-        map(registers.symbols.__getitem__, event["instrument"].tolist()),
-        map(_SIDES.__getitem__, event["side"].tolist()),
-        map(_TYPES.__getitem__, flow.rows["type"][row].tolist()),
-        map(_TIFS.__getitem__, flow.rows["tif"][entry_row].tolist()),
-        ticks,
-        prices,
-        run.qty.tolist(),
-        run.filled.tolist(),
-        run.open.tolist(),
-        map(_STATES.__getitem__, status.tolist()),
-        flow.client_ids(row),
-        flow.seq[run.first].tolist(),
-        flow.ts_ns[run.first].tolist(),
-        _where(closed, run.seq),
-        _where(closed, run.ts_ns),
-        _reasons(run),
-        strict=True,
+def _new(flow: Flow, run: _Runs) -> Changes:
+    """New orders, those with a client id of the packed form as numbers alone."""
+    event, entry = rows_at(flow.events, run.first), rows_at(flow.events, run.entry)
+    command, entry_command = flow.row[run.first], flow.row[run.entry]
+    stream = flow.rows["ref_form"][command] == RefForm.STREAM
+    rows = np.column_stack(
+        [
+            run.order,
+            event["account"],
+            event["instrument"],
+            event["side"],
+            flow.rows["type"][command],
+            flow.rows["tif"][entry_command],
+            entry["price"],
+            run.qty,
+            run.filled,
+            flow.seq[run.first],
+            flow.ts_ns[run.first],
+            *_ends(run),
+            flow.rows["ref_hi"][command].view("<i8"),
+            flow.rows["ref_lo"][command].view("<i8"),
+        ]
     )
+    texts = map(flow.client_text, command[~stream].tolist())
+    named = [(*row[:-2], text) for row, text in zip(rows[~stream].tolist(), texts, strict=True)]
+    return {"order": rows[stream], "order_named": named}
 
 
-def _replaced(flow: Flow, registers: Registers, run: _Runs) -> Rows:
+def _replaced(flow: Flow, run: _Runs) -> np.ndarray:
     """Orders of an earlier batch that were replaced in this one: all but what they had filled before is known."""
-    entry = flow.events[run.entry]
-    ticks, prices = _limits(registers, entry)
-    closed = run.open == 0
-    return zip(
-        map(_TIFS.__getitem__, flow.rows["tif"][flow.row[run.entry]].tolist()),
-        ticks,
-        prices,
-        run.qty.tolist(),
-        run.filled.tolist(),
-        run.open.tolist(),
-        run.cancelled.tolist(),
-        _where(closed, run.seq),
-        _where(closed, run.ts_ns),
-        _reasons(run),
-        run.order.tolist(),
-        strict=True,
-    )
+    tif, price = flow.rows["tif"][flow.row[run.entry]], flow.events["price"][run.entry]
+    return np.column_stack([tif, price, run.qty, run.filled, *_ends(run), run.order])
 
 
-def _cancelled(run: _Runs) -> Rows:
-    return zip(
-        run.filled.tolist(),
-        run.seq.tolist(),
-        run.ts_ns.tolist(),
-        _reasons(run),
-        run.order.tolist(),
-        strict=True,
-    )
+def _cancelled(run: _Runs) -> np.ndarray:
+    return np.column_stack([run.filled, run.seq, run.ts_ns, run.reason, run.order])
 
 
-def _filled(run: _Runs) -> Rows:
+def _filled(run: _Runs) -> np.ndarray:
     """Orders of an earlier batch that only traded: how much is left is known to the store."""
-    return zip(run.filled.tolist(), run.seq.tolist(), run.ts_ns.tolist(), run.order.tolist(), strict=True)
+    return np.column_stack([run.filled, run.seq, run.ts_ns, run.order])
 
 
-def _limits(registers: Registers, entry: np.ndarray) -> tuple[list[int | None], list[str | None]]:
-    """Limit prices of ACCEPTED and REPLACED events in ticks and as text; None for orders without one."""
-    ticks: list[int | None] = entry["price"].tolist()
-    prices: list[str | None] = list(registers.prices.column(entry["instrument"], entry["price"]))
-    for row in np.flatnonzero(entry["flags"] & EventFlag.UNPRICED).tolist():
-        prices[row] = ticks[row] = None
-    return ticks, prices
-
-
-def _where(mask: np.ndarray, values: np.ndarray) -> list[int | None]:
-    """values where the mask holds, None elsewhere."""
-    return np.where(mask, values.astype(object), NOTHING).tolist()
-
-
-def _reasons(run: _Runs) -> list[str | None]:
-    """Names of the reasons of cancelled orders, None for the others."""
-    return np.where(run.cancelled, _REASONS[run.reason], NOTHING).tolist()
+def _ends(run: _Runs) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """closed_seq, closed_ns and close_reason, zeros where the order is open; a filled one has no reason."""
+    closed = run.open == 0
+    return run.seq * closed, run.ts_ns * closed, run.reason * run.cancelled

@@ -1,6 +1,6 @@
 """Everything but orders and fills as rows: accounts, instruments, phases, auctions and sales, one event at a time.
 
-The registers are also what the columns of orders and fills are looked up in: symbols, ticks, value factors.
+The registers hold what later rows need to know: names and references of instruments, terms of sales.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from functools import partial
 import numpy as np
 
 from engine.codes import EventFlag, EventKind, Phase, SaleState, name_of
-from engine.domain.units import ticks_to_text, value_minor
-from engine.limits import ACCOUNTS_MAX, INSTRUMENTS_MAX
+from engine.domain.units import decimals_of, ticks_to_text, value_minor
+from engine.limits import ACCOUNTS_MAX
 from engine.messages.bodies import Body, ListInstrument, OpenAccount, OpenSale
 from gateway.projections.flow import Flow
-from gateway.projections.values import PriceTexts, stored_int
 
+STORED_INT_MAX = 2**63 - 1
 COLD_EVENTS_FIRST = 32  # kinds below are those of orders, handled as columns
 
 Told = Iterator[tuple[str, tuple]]  # (statement, row)
@@ -47,23 +47,13 @@ class SaleTerms:
 
 
 class Registers:
-    """By id. A store gives them back after a restart with `add_instrument`, `accounts`, `sales` and `auctions`."""
+    """By id. A store gives them back after a restart."""
 
     def __init__(self) -> None:
         self.instruments: dict[int, InstrumentState] = {}
-        self.symbols: dict[int, str] = {}
         self.sales: dict[int, SaleTerms] = {}  # not finished
         self.accounts = np.zeros(ACCOUNTS_MAX + 1, bool)  # opened
         self.auctions = 0  # running number over the venue
-        self.prices = PriceTexts()
-        self.value_numerator = np.ones(INSTRUMENTS_MAX + 1, np.int64)
-        self.value_denominator = np.ones(INSTRUMENTS_MAX + 1, np.int64)
-
-    def add_instrument(self, instrument: int, state: InstrumentState, numerator: int, denominator: int) -> None:
-        self.instruments[instrument] = state
-        self.symbols[instrument] = state.symbol
-        self.value_numerator[instrument], self.value_denominator[instrument] = numerator, denominator
-        self.prices.tick_sizes[instrument] = state.tick_size
 
     def price_text(self, instrument: int, ticks: int | None) -> str | None:
         return None if ticks is None else ticks_to_text(ticks, self.instruments[instrument].tick_size)
@@ -94,12 +84,14 @@ class Registers:
         listed = body()
         assert isinstance(listed, ListInstrument)
         state = InstrumentState(listed.symbol, Fraction(listed.tick_size), listed.rules, listed.reference)
-        self.add_instrument(listed.instrument, state, listed.value_numerator, listed.value_denominator)
+        self.instruments[listed.instrument] = state
+        tick_scale = 10 ** decimals_of(state.tick_size)
         yield (
             "instrument",
             (
-                listed.instrument, listed.symbol, listed.name, listed.commodity, listed.tick_size, listed.price_unit,
-                listed.lot_unit, listed.currency, listed.value_numerator, listed.value_denominator, listed.rules,
+                listed.instrument, listed.symbol, listed.name, listed.commodity, listed.tick_size,
+                stored_int(int(state.tick_size * tick_scale)), tick_scale, listed.price_unit, listed.lot_unit,
+                listed.currency, listed.value_numerator, listed.value_denominator, listed.rules,
                 _json(listed.attributes), listed.source, listed.reference,
                 self.price_text(listed.instrument, listed.reference), name_of(Phase, Phase.CLOSED), seq, ts_ns,
             ),
@@ -201,6 +193,11 @@ _TELLS: dict[int, str] = {
     EventKind.LOT_PASSED_IN: "_lot_passed_in",
     EventKind.SALE_FINISHED: "_sale_finished",
 }
+
+
+def stored_int(value: int) -> int | str:
+    """An integer as a store of int64 can keep it: itself, or its decimal text."""
+    return value if abs(value) <= STORED_INT_MAX else str(value)
 
 
 def _json(value: dict[str, str]) -> str:

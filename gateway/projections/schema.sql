@@ -1,6 +1,7 @@
 -- What a person asks of the venue's history, kept by the follower. Derived from the log alone: delete the file and it is
--- rebuilt, row for row. Prices stand as decimal text in the quotation unit and as ticks, quantities in lots, money in
--- minor units of the instrument's currency, times as ns since 1970; the views at the end add them as UTC text.
+-- rebuilt, row for row. Orders and fills, of which there are many, stand as whole numbers: prices in ticks, quantities in
+-- lots, times as ns since 1970, and codes whose names are in `codes`. The views at the end show them as a person reads
+-- them (`SELECT * FROM fills_readable LIMIT 5`): with names, symbols, decimal prices, money in minor units, UTC times.
 -- No key hash and no maximum of a proxy bid is ever stored.
 
 CREATE TABLE cursor (
@@ -10,6 +11,13 @@ CREATE TABLE cursor (
     ts_ns        INTEGER NOT NULL,
     event_digest BLOB    NOT NULL   -- over all events up to seq
 );
+
+CREATE TABLE codes (
+    field TEXT    NOT NULL,  -- side, type, time_in_force, reason
+    code  INTEGER NOT NULL,
+    name  TEXT    NOT NULL,
+    PRIMARY KEY (field, code)
+) WITHOUT ROWID;
 
 CREATE TABLE accounts (
     account    INTEGER PRIMARY KEY,
@@ -25,6 +33,8 @@ CREATE TABLE instruments (
     name              TEXT    NOT NULL,
     commodity         TEXT    NOT NULL,
     tick_size         TEXT    NOT NULL,
+    tick_units        INTEGER NOT NULL,  -- tick_size = tick_units / tick_scale
+    tick_scale        INTEGER NOT NULL,  -- 1 and a zero for each decimal of the tick
     price_unit        TEXT    NOT NULL,
     lot_unit          TEXT    NOT NULL,
     currency          TEXT    NOT NULL,
@@ -43,49 +53,65 @@ CREATE TABLE instruments (
 );
 
 CREATE TABLE orders (
-    order_id        INTEGER PRIMARY KEY,
-    account         INTEGER NOT NULL,
-    symbol          TEXT    NOT NULL,
-    side            TEXT    NOT NULL,  -- buy, sell
-    type            TEXT    NOT NULL,  -- limit, market
-    time_in_force   TEXT    NOT NULL,
-    price_ticks     INTEGER,           -- null: without a limit
-    price           TEXT,
-    qty_lots        INTEGER NOT NULL,  -- filled so far plus open when it was entered or last replaced
-    filled_lots     INTEGER NOT NULL,
-    open_lots       INTEGER NOT NULL,  -- 0 once it is closed
-    status          TEXT    NOT NULL,  -- open, partial, filled, cancelled
-    client_order_id TEXT,              -- "stream/number" for the packed form
-    seq             INTEGER NOT NULL,  -- of the command that entered it
-    entered_ns      INTEGER NOT NULL,
-    closed_seq      INTEGER,           -- of the command that ended it
-    closed_ns       INTEGER,
-    close_reason    TEXT               -- null when it was filled
+    order_id      INTEGER PRIMARY KEY,
+    account       INTEGER NOT NULL,
+    instrument    INTEGER NOT NULL,
+    side          INTEGER NOT NULL,
+    type          INTEGER NOT NULL,
+    time_in_force INTEGER NOT NULL,
+    price_ticks   INTEGER NOT NULL,  -- 0 without a limit: its type says so
+    qty_lots      INTEGER NOT NULL,  -- filled so far plus open when it was entered or last replaced
+    filled_lots   INTEGER NOT NULL,
+    seq           INTEGER NOT NULL,  -- of the command that entered it
+    entered_ns    INTEGER NOT NULL,
+    closed_seq    INTEGER NOT NULL,  -- of the command that ended it; 0: it is open
+    closed_ns     INTEGER NOT NULL,
+    close_reason  INTEGER NOT NULL,  -- 0 while it is open, and when it was filled
+    client_stream INTEGER,           -- client id of the packed form
+    client_number INTEGER,
+    client_text   TEXT               -- client id that is a text
 );
-CREATE INDEX orders_closed ON orders (account, closed_seq) WHERE closed_seq IS NOT NULL;
 
 -- One row per fill, both sides. Its name for ever is (shard, seq, idx). What one account may see of it: account_fills.
 CREATE TABLE fills (
-    fill         INTEGER PRIMARY KEY,  -- running number over the whole venue
+    fill         INTEGER PRIMARY KEY,  -- running number over the whole venue, without a gap
     seq          INTEGER NOT NULL,
     idx          INTEGER NOT NULL,
-    ts_ns        INTEGER NOT NULL,
-    symbol       TEXT    NOT NULL,
+    ts_ns        INTEGER NOT NULL,     -- never falls
+    instrument   INTEGER NOT NULL,
     trade_id     INTEGER NOT NULL,     -- public running number of the instrument
-    kind         TEXT    NOT NULL,     -- continuous, call
-    taker_side   TEXT,                 -- null in a call
+    taker_side   INTEGER NOT NULL,     -- 2: a call has no taker
     price_ticks  INTEGER NOT NULL,
-    price        TEXT    NOT NULL,
     qty_lots     INTEGER NOT NULL,
-    value_minor,                       -- integer; decimal text from 2^63
     buy_account  INTEGER NOT NULL,
     buy_order    INTEGER NOT NULL,
     sell_account INTEGER NOT NULL,
     sell_order   INTEGER NOT NULL
 );
-CREATE INDEX fills_symbol ON fills (symbol);
-CREATE INDEX fills_buyer ON fills (buy_account);
-CREATE INDEX fills_seller ON fills (sell_account);
+
+-- Which fills are an account's or an instrument's, and which orders of an account were closed: for each block of the log
+-- one row with all of them, the oldest first, as little-endian numbers. Indexes on `orders` and `fills` would take four
+-- times as long as the rows themselves, and would change a page for each account with every transaction.
+CREATE TABLE fills_of_account (
+    block   INTEGER NOT NULL,  -- fill / 16384
+    account INTEGER NOT NULL,
+    entries BLOB    NOT NULL,  -- fill % 16384 in 2 bytes each
+    PRIMARY KEY (block, account)
+) WITHOUT ROWID;
+
+CREATE TABLE fills_of_instrument (
+    block      INTEGER NOT NULL,
+    instrument INTEGER NOT NULL,
+    entries    BLOB    NOT NULL,
+    PRIMARY KEY (block, instrument)
+) WITHOUT ROWID;
+
+CREATE TABLE closed_of_account (
+    block   INTEGER NOT NULL,  -- closed_seq / 16384
+    account INTEGER NOT NULL,
+    entries BLOB    NOT NULL,  -- closed_seq % 16384 in 2 bytes and order_id in 8 each; also of some that did not close
+    PRIMARY KEY (block, account)
+) WITHOUT ROWID;
 
 CREATE TABLE auctions (
     auction         INTEGER PRIMARY KEY,  -- running number over the whole venue
@@ -153,32 +179,62 @@ CREATE TABLE rejects (
     PRIMARY KEY (account, reason)
 ) WITHOUT ROWID;
 
--- With the time as UTC text. (As generated columns they would be computed at every insert.)
-CREATE VIEW order_history AS
-    SELECT *, strftime('%Y-%m-%dT%H:%M:%S', entered_ns / 1000000000, 'unixepoch') || printf('.%06dZ', entered_ns / 1000 % 1000000) AS entered,
-           strftime('%Y-%m-%dT%H:%M:%S', closed_ns / 1000000000, 'unixepoch') || printf('.%06dZ', closed_ns / 1000 % 1000000) AS closed
-    FROM orders;
+-- For people: names for codes, symbols, prices and values, times as UTC text.
 
-CREATE VIEW auction_history AS
+CREATE VIEW orders_readable AS
+    SELECT order_id, account, symbol,
+           (SELECT name FROM codes WHERE field = 'side' AND code = side) AS side,
+           (SELECT name FROM codes WHERE field = 'type' AND code = type) AS type,
+           (SELECT name FROM codes WHERE field = 'time_in_force' AND code = time_in_force) AS time_in_force,
+           iif(type = 1, NULL, price_ticks) AS price_ticks,
+           CASE WHEN type = 1 OR tick_units > 9000000000 THEN NULL
+                WHEN tick_scale = 1 THEN CAST(price_ticks * tick_units AS TEXT)
+                ELSE printf('%s%d.%0*d', iif(price_ticks < 0, '-', ''), abs(price_ticks * tick_units) / tick_scale,
+                            length(tick_scale) - 1, abs(price_ticks * tick_units) % tick_scale) END AS price,
+           qty_lots, filled_lots, iif(closed_seq > 0, 0, qty_lots - filled_lots) AS open_lots,
+           CASE WHEN close_reason > 0 THEN 'cancelled' WHEN closed_seq > 0 THEN 'filled' WHEN filled_lots > 0 THEN 'partial'
+                ELSE 'open' END AS status,
+           iif(client_stream IS NULL, client_text, printf('%u/%u', client_stream, client_number)) AS client_order_id,
+           seq, entered_ns, nullif(closed_seq, 0) AS closed_seq, nullif(closed_ns, 0) AS closed_ns,
+           (SELECT name FROM codes WHERE field = 'reason' AND code = nullif(close_reason, 0)) AS close_reason,
+           strftime('%Y-%m-%dT%H:%M:%S', entered_ns / 1000000000, 'unixepoch') || printf('.%06dZ', entered_ns / 1000 % 1000000) AS entered,
+           strftime('%Y-%m-%dT%H:%M:%S', nullif(closed_ns, 0) / 1000000000, 'unixepoch') || printf('.%06dZ', closed_ns / 1000 % 1000000) AS closed
+    FROM orders JOIN instruments USING (instrument);
+
+-- value_minor is null where ticks x lots x numerator goes beyond 64 bits, price where a tick does; `qhatu export` has them.
+CREATE VIEW fills_readable AS
+    SELECT fill, seq, idx, symbol, trade_id, iif(taker_side = 2, 'call', 'continuous') AS kind,
+           (SELECT name FROM codes WHERE field = 'side' AND code = taker_side) AS taker_side, price_ticks,
+           CASE WHEN tick_units > 9000000000 THEN NULL
+                WHEN tick_scale = 1 THEN CAST(price_ticks * tick_units AS TEXT)
+                ELSE printf('%s%d.%0*d', iif(price_ticks < 0, '-', ''), abs(price_ticks * tick_units) / tick_scale,
+                            length(tick_scale) - 1, abs(price_ticks * tick_units) % tick_scale) END AS price,
+           qty_lots,
+           -- half to even: what is left is more than half a unit, or just half a unit and the whole is odd
+           CASE WHEN typeof(product) = 'integer' THEN product / value_denominator + iif(product < 0, -1, 1) * (
+                    abs(product % value_denominator) > value_denominator - abs(product % value_denominator)
+                    OR (abs(product % value_denominator) = value_denominator - abs(product % value_denominator)
+                        AND product / value_denominator % 2 <> 0)) END AS value_minor,
+           currency, buy_account, buy_order, sell_account, sell_order, ts_ns,
+           strftime('%Y-%m-%dT%H:%M:%S', ts_ns / 1000000000, 'unixepoch') || printf('.%06dZ', ts_ns / 1000 % 1000000) AS time
+    FROM (SELECT *, price_ticks * qty_lots * value_numerator AS product FROM fills JOIN instruments USING (instrument));
+
+CREATE VIEW auctions_readable AS
     SELECT *, strftime('%Y-%m-%dT%H:%M:%S', ts_ns / 1000000000, 'unixepoch') || printf('.%06dZ', ts_ns / 1000 % 1000000) AS time
     FROM auctions;
 
 -- What everyone may see of a fill.
 CREATE VIEW trades AS
-    SELECT symbol, trade_id, kind, taker_side AS side, price_ticks, price, qty_lots, ts_ns,
-           strftime('%Y-%m-%dT%H:%M:%S', ts_ns / 1000000000, 'unixepoch') || printf('.%06dZ', ts_ns / 1000 % 1000000) AS time
-    FROM fills;
+    SELECT symbol, trade_id, kind, taker_side AS side, price_ticks, price, qty_lots, ts_ns, time FROM fills_readable;
 
 -- What each party may see of its fills: one row a side, nothing of the other side.
 CREATE VIEW account_fills AS
-    SELECT f.buy_account AS account, f.fill, f.seq, f.idx, f.symbol, f.trade_id, 'buy' AS side,
-           CASE WHEN f.kind = 'call' THEN 'call' WHEN f.taker_side = 'buy' THEN 'taker' ELSE 'maker' END AS role,
-           f.buy_order AS order_id, f.price_ticks, f.price, f.qty_lots, f.value_minor, i.currency, f.kind, f.ts_ns,
-           strftime('%Y-%m-%dT%H:%M:%S', f.ts_ns / 1000000000, 'unixepoch') || printf('.%06dZ', f.ts_ns / 1000 % 1000000) AS time
-    FROM fills f JOIN instruments i USING (symbol)
+    SELECT buy_account AS account, fill, seq, idx, symbol, trade_id, 'buy' AS side,
+           CASE WHEN kind = 'call' THEN 'call' WHEN taker_side = 'buy' THEN 'taker' ELSE 'maker' END AS role,
+           buy_order AS order_id, price_ticks, price, qty_lots, value_minor, currency, kind, ts_ns, time
+    FROM fills_readable
     UNION ALL
-    SELECT f.sell_account, f.fill, f.seq, f.idx, f.symbol, f.trade_id, 'sell',
-           CASE WHEN f.kind = 'call' THEN 'call' WHEN f.taker_side = 'sell' THEN 'taker' ELSE 'maker' END,
-           f.sell_order, f.price_ticks, f.price, f.qty_lots, f.value_minor, i.currency, f.kind, f.ts_ns,
-           strftime('%Y-%m-%dT%H:%M:%S', f.ts_ns / 1000000000, 'unixepoch') || printf('.%06dZ', f.ts_ns / 1000 % 1000000)
-    FROM fills f JOIN instruments i USING (symbol);
+    SELECT sell_account, fill, seq, idx, symbol, trade_id, 'sell',
+           CASE WHEN kind = 'call' THEN 'call' WHEN taker_side = 'sell' THEN 'taker' ELSE 'maker' END,
+           sell_order, price_ticks, price, qty_lots, value_minor, currency, kind, ts_ns, time
+    FROM fills_readable;

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from engine.codes import EventFlag, EventKind, Reason, Side, name_of
-from engine.domain.units import value_minor
 from gateway.projections.fold import Fold
+from gateway.projections.reading import PLACE_MAX, closed_before, sides_before
 from gateway.projections.sqlite import SqliteSink, dump
-from gateway.projections.values import PriceTexts, values_minor
 from tests.gateway.seasons import ACCOUNTS, Season
 
 
@@ -73,7 +72,7 @@ def test_orders_agree_with_a_fold_one_event_at_a_time(season: Season, every: int
     names = ("account", "qty", "filled", "open", "status", "closed_seq", "closed_ns", "close_reason", "seq", "price")
     found = {
         row[0]: dict(zip(names, row[1:], strict=True))
-        for row in sink._db.execute(f"SELECT order_id, {columns} FROM orders")
+        for row in sink._db.execute(f"SELECT order_id, {columns} FROM orders_readable")
     }
     expected = naive_orders(season)
     assert len(expected) > 500 and found == expected
@@ -88,7 +87,7 @@ def test_open_orders_are_those_of_the_engine(season: Season) -> None:
         for order in hot.orders_of(account)
     }
     rows = sink._db.execute(
-        "SELECT order_id, account, open_lots, side = 'sell', client_order_id FROM orders"
+        "SELECT order_id, account, open_lots, side = 'sell', client_order_id FROM orders_readable"
         " WHERE status IN ('open', 'partial')"
     )
     found = {order: (account, qty, side, text) for order, account, qty, side, text in rows}
@@ -129,10 +128,28 @@ def test_fills_carry_name_sides_running_number_and_exact_value(season: Season) -
             )  # fmt: skip
     rows = sink._db.execute(
         "SELECT seq, idx, ts_ns, symbol, trade_id, kind, taker_side, price, qty_lots, value_minor, buy_account,"
-        " buy_order, sell_account, sell_order FROM fills ORDER BY fill"
+        " buy_order, sell_account, sell_order FROM fills_readable ORDER BY fill"
     ).fetchall()
     assert len(rows) > 300 and rows == expected
     assert min(row[7] for row in rows).startswith("-"), "prices below zero are among them"
+
+
+def test_an_order_and_a_fill_are_found_by_account(season: Season) -> None:
+    """Through the strings of entries, however the log was cut; against what the rows themselves say."""
+    for every in (1, 1_000):
+        db = stored(season, every)._db
+        for account in range(1, ACCOUNTS + 1):
+            closed = db.execute(
+                "SELECT closed_seq, order_id FROM orders WHERE account = ? AND closed_seq > 0 ORDER BY 1 DESC, 2 DESC",
+                (account,),
+            ).fetchall()
+            found = [(row[11], row[0]) for row in closed_before(db, account, (PLACE_MAX, PLACE_MAX))]
+            assert closed and found == closed
+            sides = db.execute(
+                "SELECT fill, side = 'sell' FROM account_fills WHERE account = ? ORDER BY fill DESC, side", (account,)
+            ).fetchall()
+            found = [row[:2] for row in sides_before(db, account, (PLACE_MAX, 0), None, 0, PLACE_MAX)]
+            assert sides and found == sides
 
 
 def test_each_party_sees_its_own_side_alone(season: Season) -> None:
@@ -189,26 +206,3 @@ def test_nothing_collected_changes_nothing() -> None:
     fold = Fold()
     before = fold.cursor
     assert fold.changes() == ({}, before)
-
-
-def test_values_are_exact_beyond_64_bits_and_round_half_to_even() -> None:
-    ticks = np.array([1, 3, -1, -3, 6_705, 10**9, -(10**9), 0], np.int64)
-    lots = np.array([1, 1, 1, 1, 275, 10**12, 10**12, 5], np.int64)
-    numerator = np.array([1, 1, 1, 1, 345_000_000, 2**62, 2**62, 2**62], np.int64)
-    denominator = np.array([2, 2, 2, 2, 45_359_237, 1, 3, 2**62], np.int64)
-    expected = [
-        value_minor(*row) for row in zip(*(c.tolist() for c in (ticks, lots, numerator, denominator)), strict=True)
-    ]
-    found = values_minor(ticks, lots, numerator, denominator)
-    assert [int(value) for value in found] == expected
-    assert expected[:5] == [0, 2, 0, -2, 14_024_417]
-    assert [type(value) for value in found[5:7]] == [str, str]
-
-
-def test_price_texts_tell_instruments_and_signs_apart() -> None:
-    from fractions import Fraction
-
-    texts = PriceTexts()
-    texts.tick_sizes = {1: Fraction("0.05"), 65_535: Fraction(1)}
-    found = texts.column(np.array([1, 1, 65_535, 65_535], "<u4"), np.array([-1, 6_705, -1, 10**9], "<i4"))
-    assert found == ["-0.05", "335.25", "-1", "1000000000"]

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
+from engine.domain.units import ticks_to_text, value_minor
+from engine.machine import Machine
+from engine.messages import bodies
+from engine.oracle.books import Books
 from gateway.forms import time_text
 from gateway.projections.sqlite import (
     SCHEMA_VERSION,
@@ -18,6 +23,7 @@ from gateway.projections.sqlite import (
     remove_store,
 )
 from tests.gateway.seasons import MAXIMUM_CANARY, Season
+from tests.recorder import Recorder
 
 
 class Crash(Exception):
@@ -164,14 +170,57 @@ def test_views_show_times_as_text(season: Season) -> None:
     sink = SqliteSink(":memory:")
     feed(sink, season)
     for view, column, ns in (
-        ("order_history", "entered", "entered_ns"),
-        ("order_history", "closed", "closed_ns"),
+        ("orders_readable", "entered", "entered_ns"),
+        ("orders_readable", "closed", "closed_ns"),
+        ("fills_readable", "time", "ts_ns"),
         ("trades", "time", "ts_ns"),
         ("account_fills", "time", "ts_ns"),
-        ("auction_history", "time", "ts_ns"),
+        ("auctions_readable", "time", "ts_ns"),
     ):
         rows = sink._db.execute(f"SELECT {column}, {ns} FROM {view} WHERE {ns} IS NOT NULL").fetchall()
         assert rows and all(text == time_text(value) for text, value in rows)
+
+
+@pytest.mark.parametrize(
+    ("tick", "ticks", "lots", "numerator", "denominator"),
+    [
+        ("0.05", 6_705, 275, 345_000_000, 45_359_237),
+        ("1", 1, 1, 1, 2),
+        ("1", 3, 1, 1, 2),
+        ("0.000000000001", -1, 1, 1, 2),
+        ("0.5", -3, 1, 1, 2),
+        ("0.25", -7, 5, 2, 3),
+        ("9000000000", 10**9, 9, 2**29, 2**62),
+        ("0.01", 0, 5, 2**62, 2**62),
+    ],
+)
+def test_views_round_values_and_write_prices_as_the_engine_does(
+    tick: str, ticks: int, lots: int, numerator: int, denominator: int
+) -> None:
+    assert priced(tick, ticks, lots, numerator, denominator) == (
+        ticks_to_text(ticks, Fraction(tick)),
+        value_minor(ticks, lots, numerator, denominator),
+    )
+
+
+def test_views_leave_out_what_goes_beyond_64_bits() -> None:
+    assert priced("999999999999.999999999999", 10**9, 10**12, 2**62, 1) == (None, None)
+
+
+def priced(tick: str, ticks: int, lots: int, numerator: int, denominator: int) -> tuple[str | None, int | None]:
+    """Price and value of one fill, as the view shows them."""
+    recorder = Recorder(Machine(Books()))
+    sink = SqliteSink(":memory:")
+    listing = bodies.ListInstrument(
+        1, "X", "x", "x", tick, "unit", "lot", "USD", numerator, denominator, price_min=-(10**9)
+    )
+    events = recorder.do(bodies.Genesis(b"g" * 16, "test"), listing)
+    sink.take(recorder.records[-1], events, recorder.machine.event_digest)
+    sink.flush()
+    sink._db.execute("INSERT INTO fills VALUES (1, 1, 0, 0, 1, 1, 2, ?, ?, 1, 1, 1, 1)", (ticks, lots))
+    found = sink._db.execute("SELECT price, value_minor FROM fills_readable").fetchone()
+    sink.close()
+    return found
 
 
 def test_readers_see_whole_transactions_while_it_writes(tmp_path: Path, season: Season) -> None:
