@@ -89,6 +89,7 @@ WS_SUBSCRIPTIONS_MAX = 100
 WS_QUEUE_MESSAGES_MAX = 1_024
 WS_QUEUE_BYTES_MAX = 1024 * 1024
 FEED_RING_MESSAGES = 4_096  # messages a feed can replay after a gap
+FILE_HANDLES_MIN = 32  # that a venue can open at its start: loop, log, sockets, history, a child
 CONNECTIONS_MAX = 10_000
 CONNECTIONS_PER_KEY_MAX = 20
 CONNECTIONS_PER_ADDRESS_MAX = 50

@@ -21,7 +21,7 @@ from typing import Any
 from aiohttp import web
 
 from engine.codes import EventKind, Reason
-from engine.limits import STORAGE_LOOK_SECONDS
+from engine.limits import FILE_HANDLES_MIN, STORAGE_LOOK_SECONDS
 from engine.log.files import Locked
 from engine.log.interface import LogFailed
 from engine.log.local import LocalLog
@@ -307,8 +307,12 @@ class Venue:
         failures = 0
         while True:
             started = time.monotonic()
-            self._follower = await follower.spawn(self.settings.data)
-            code = await self._follower.wait()
+            try:
+                self._follower = await follower.spawn(self.settings.data)
+                code = await self._follower.wait()
+            except OSError as error:  # no process, no file handle
+                log.warning("the follower could not be started: %s", error)
+                code = follower.EXIT_TROUBLE
             if code == follower.EXIT_DIGEST:
                 self.front.ready = False
                 why = "the follower came to other events than this process: see follow.status"
@@ -342,6 +346,31 @@ class Venue:
             with contextlib.suppress(ProcessLookupError):
                 child.kill()
             await child.wait()
+
+
+def run(settings: Settings, config: Config | None = None, *, announce: Callable[[str], None] = print) -> int:
+    """`run_venue` on this machine, in an event loop of its own. Raises what `Venue.start` raises."""
+    import uvloop
+
+    from gateway.env import RealEnv
+
+    _check_handles()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(run_venue(settings, RealEnv(), config, announce=announce))
+
+
+def _check_handles() -> None:
+    """An event loop that finds none half way through its making cannot say so in a line."""
+    handles: list[int] = []
+    try:
+        while len(handles) < FILE_HANDLES_MIN:
+            handles.append(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        why = f"the venue needs {FILE_HANDLES_MIN} file handles at its start and gets {len(handles)}: {error.strerror}"
+        raise StartRefused(why) from error
+    finally:
+        for handle in handles:
+            os.close(handle)
 
 
 async def run_venue(

@@ -15,11 +15,11 @@ BALLAST = "ballast"
 
 
 @contextmanager
-def small_disk(path: Path, mib: int) -> Iterator[Path]:
+def small_disk(path: Path, mib: int, *, read_only: bool = False) -> Iterator[Path]:
     """A tmpfs of so many MiB mounted at `path`. Needs root, or sudo without a password; the test is skipped where both
     are missing."""
     path.mkdir()
-    options = ["mount", "-t", "tmpfs", "-o", f"size={mib}m,mode=0777", "qhatu-test", str(path)]
+    options = ["mount", "-t", "tmpfs", "-o", f"size={mib}m,mode=0777" + ",ro" * read_only, "qhatu-test", str(path)]
     prefix = [] if os.geteuid() == 0 else ["sudo", "-n"]
     try:
         mounted = subprocess.run([*prefix, *options], capture_output=True, text=True)

@@ -128,6 +128,7 @@ class RealFiles:
     def pwrite(self, handle: int, data: bytes, offset: int) -> None:
         written = os.pwrite(handle, data, offset)
         if written != len(data):
+            os.pwrite(handle, data[written:], offset + written)  # raises why: on a disk that fills up, that it is full
             raise OSError(errno.EIO, f"short write: {written} of {len(data)} bytes")
 
     def truncate(self, handle: int, length: int) -> None:

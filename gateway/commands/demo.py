@@ -56,15 +56,12 @@ def demo(
 
 def live(config: Config, path: Path, seed: int, data: Path | None, host: str | None, port: int | None) -> int:
     """Serve, with a process of clients beside it; returns the exit code."""
-    import uvloop
-
     from engine.log.interface import LogCorrupt, LogFailed
     from engine.log.replay import DigestDiffers
     from gateway import logs
     from gateway.config import ConfigError
-    from gateway.env import RealEnv
     from gateway.settings import Settings
-    from gateway.venue import StartRefused, run_venue
+    from gateway.venue import StartRefused, run
 
     logs.to_stderr()
     settings = Settings.of(config.server, data=data, host=host, port=port)
@@ -77,7 +74,7 @@ def live(config: Config, path: Path, seed: int, data: Path | None, host: str | N
 
     typer.echo("qhatu: starting the demo season", err=True)
     try:
-        return uvloop.run(run_venue(settings, RealEnv(), config, announce=announce))
+        return run(settings, config, announce=announce)
     except (ConfigError, StartRefused, LogCorrupt, LogFailed, DigestDiffers, OSError) as error:
         typer.echo(f"qhatu: {error}", err=True)
         return 1

@@ -21,15 +21,12 @@ def serve(
 
     Other exit codes: 1 it could not start, 3 the follower came to other events, 4 the log failed, 5 the engine failed.
     """
-    import uvloop
-
     from engine.log.interface import LogCorrupt, LogFailed
     from engine.log.replay import DigestDiffers
     from gateway import logs
     from gateway.config import ConfigError, default_path, load
-    from gateway.env import RealEnv
     from gateway.settings import Settings
-    from gateway.venue import StartRefused, run_venue
+    from gateway.venue import StartRefused, run
 
     logs.to_stderr()
     try:
@@ -39,7 +36,7 @@ def serve(
         def announce(url: str) -> None:
             print(f"Qhatu takes orders at {url}", flush=True)
 
-        code = uvloop.run(run_venue(settings, RealEnv(), found if config is not None else None, announce=announce))
+        code = run(settings, found if config is not None else None, announce=announce)
     except (ConfigError, StartRefused, LogCorrupt, LogFailed, DigestDiffers, OSError) as error:
         typer.echo(f"qhatu: {error}", err=True)
         raise typer.Exit(1) from error
