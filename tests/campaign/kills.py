@@ -44,9 +44,9 @@ class Life:
         self._until = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
 
-    async def start(self) -> Served:
+    async def start(self, environment: dict[str, str] | None = None) -> Served:
         """A venue that takes orders, under load."""
-        self.served = await asyncio.to_thread(Served, self.data, self.data / STDERR)
+        self.served = await asyncio.to_thread(Served, self.data, self.data / STDERR, environment)
         seconds = self.served.start_seconds
         self.outcome.add(starts=1, start_seconds=seconds, start_seconds_max=seconds)
         self._until = asyncio.Event()
@@ -78,6 +78,18 @@ class Life:
         await asyncio.to_thread(self.served.kill)
         for pid in doomed:
             send(pid, signal.SIGKILL)
+        await self._died()
+
+    async def ended(self, seconds: float) -> int:
+        """Wait for the venue's own end; its exit code."""
+        assert self.served is not None
+        code = await asyncio.to_thread(self.served.process.wait, seconds)
+        self.served.kill()
+        await self._died()
+        return code
+
+    async def _died(self) -> None:
+        assert self._running is not None
         self._until.set()
         await self._running
         self.served = None

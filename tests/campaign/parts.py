@@ -22,6 +22,7 @@ PARTS = {
     "simulation": Part(20_000, 500),
     "kills": Part(2_000, 40, lanes=2),
     "pauses": Part(200, 10, lanes=2),
+    "write_sites": Part(104, 26),
     "flips": Part(200_000, 10_000),
     "flips_snapshots": Part(50_000, 10_000),
     "flips_archive": Part(50_000, 10_000),

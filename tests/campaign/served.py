@@ -11,24 +11,35 @@ from pathlib import Path
 
 from tests.gateway.running import CONFIG
 
+SERVER = "[server]\nsegment_mib = 2\n"  # so that segments end
+
+
+class NotServed(AssertionError):
+    """The process ended before it took orders; its words are in `stderr`."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"the venue did not start: exit code {code}")
+        self.code = code
+
 
 class Served:
-    """A venue that takes orders. Raises AssertionError when it does not come to that; its words are in `stderr`."""
+    """A venue that takes orders. Raises NotServed when it does not come to that."""
 
-    def __init__(self, data: Path, stderr: Path | None = None) -> None:
-        command = [sys.executable, "-m", "gateway.cli", "serve", "--data", str(data), "--port", "0"]
-        if not (data / "log").exists():
-            command += ["--config", str(CONFIG)]
+    def __init__(self, data: Path, stderr: Path, environment: dict[str, str] | None = None) -> None:
+        config = data / "venue.toml"
+        if not config.exists():
+            config.write_text(f"{CONFIG.read_text()}\n{SERVER}")
+        options = ["--config", str(config), "--data", str(data), "--port", "0"]
+        command = [sys.executable, "-m", "gateway.cli", "serve", *options]
         started = time.monotonic()
-        with open(stderr or os.devnull, "ab") as errors:
-            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+        with stderr.open("ab") as errors:
+            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         self.start_seconds = time.monotonic() - started
         if "http://" not in line:
-            self.process.kill()
-            self.process.wait()
-            raise AssertionError(f"the venue did not start: {line!r}, exit code {self.process.returncode}")
+            self.process.stdout.close()
+            raise NotServed(self.process.wait(30))
         self.url = "http://" + line.split("http://")[1].split()[0].rstrip("/")
 
     def children(self) -> list[int]:
