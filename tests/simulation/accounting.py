@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import sqlite3
+from collections import Counter, defaultdict
 from typing import NamedTuple
 
 import numpy as np
@@ -121,14 +122,26 @@ def money_is_zero_sum(world: World, accounts: Accounts) -> None:
             raise world.violated(f"bought is {bought}, sold is {sold} {currency}")
     if not world.storm.store:
         return
-    db = world.store_rows()
-    for name, party, lot_party in (("bought", "buy_account", "winner"), ("sold", "sell_account", "seller")):
-        rows = db.execute(
-            f"SELECT account, currency, sum(value) FROM"
-            f" (SELECT {party} AS account, currency, value_minor AS value FROM fills JOIN instruments USING (symbol)"
-            f" UNION ALL SELECT {lot_party}, currency, value_minor FROM sale_lots JOIN sales USING (sale)"
-            f" WHERE sale_lots.state = 'sold') GROUP BY account, currency"
-        )
-        found = {(account, currency): value for account, currency, value in rows}
+    bought, sold = _stored(world.store_rows())
+    for name, found in (("bought", bought), ("sold", sold)):
         if found != getattr(accounts, name):
             raise world.violated(f"the store says {name} {found}, the log {dict(getattr(accounts, name))}")
+
+
+def _stored(db: sqlite3.Connection) -> tuple[Counter, Counter]:
+    """What each account bought and sold by the rows of fills and sold lots, by currency, in minor units."""
+    bought: Counter[tuple[int, str]] = Counter()
+    sold: Counter[tuple[int, str]] = Counter()
+    fills = db.execute(
+        "SELECT price_ticks, qty_lots, value_numerator, value_denominator, currency, buy_account, sell_account"
+        " FROM fills JOIN instruments USING (instrument)"
+    )
+    lots = db.execute(
+        "SELECT value_minor, currency, winner, seller FROM sale_lots JOIN sales USING (sale)"
+        " WHERE sale_lots.state = 'sold'"
+    )
+    paid = [(value_minor(*terms), *parties) for *terms, parties in ((*row[:4], row[4:]) for row in fills)]
+    for value, currency, buyer, seller in [*paid, *lots]:
+        bought[buyer, currency] += value
+        sold[seller, currency] += value
+    return bought, sold

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from tests.simulation.checks import check
 from tests.simulation.clients import Client, Operator, Packer, Trader
-from tests.simulation.loop import Stuck
 from tests.simulation.screens import Screen
 from tests.simulation.storm import Mode
 from tests.simulation.variants import Variants
@@ -48,7 +47,7 @@ def simulate(seed: int, variants: type[Variants] = Variants, *, mode: Mode = "sa
     asyncio.set_event_loop(None)
     try:
         return world.loop.run_until_complete(Run(world, seed).life())
-    except (Violation, Stuck, AssertionError) as error:
+    except Exception as error:
         why = world.violation or error
         raise Violation(f"seed {seed}, {mode}: {type(why).__name__} {why}") from error
     finally:
