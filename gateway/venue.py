@@ -48,7 +48,7 @@ from gateway.replaying import (
     stand,
 )
 from gateway.scheduler import Scheduler
-from gateway.sequencer import Fatal, Outcome, Sequencer
+from gateway.sequencer import Fatal, Outcome, Sequencer, Stopped
 from gateway.settings import Settings
 from gateway.status_file import StatusFile
 
@@ -121,6 +121,8 @@ class Venue:
             await self._resumed()
             self.config = await self._configured()
             await self._open_sockets()
+            if self.sequencer.fatal is not None:  # meanwhile, with nobody there to be told
+                raise self.sequencer.fatal
         except BaseException:
             await self._give_up()
             raise
@@ -217,9 +219,10 @@ class Venue:
     async def _genesis(self, batch: Batch) -> None:
         """One batch of the first commands. What exists already (an interrupted genesis) is as good."""
         done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self.sequencer.submit(batch, done.set_result)
+        with contextlib.suppress(Stopped):
+            self.sequencer.submit(batch, done.set_result)
         await asyncio.wait([done, self._loop_task], return_when=asyncio.FIRST_COMPLETED)
-        if not done.done():
+        if not done.done() or done.result().status != "applied":
             await self._loop_task
         events = done.result().events
         refused = events[(events["kind"] == EventKind.REJECTED) & (events["reason"] != Reason.ALREADY_EXISTS)]

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from engine import limits
 from engine.codes import CommandKind, Phase
 from engine.domain.units import value_minor
 from engine.limits import RECORD_BYTES_MAX
@@ -22,6 +23,7 @@ from engine.messages.bodies import decode_body
 from engine.oracle.books import Books
 from gateway.config import Config, ConfigError, batches, default_path, genesis, load
 from gateway.sequencer import Stamp
+from gateway.settings import Settings
 from gateway.tokens import token_hash
 
 GOOD = """
@@ -129,6 +131,9 @@ def test_the_value_factor_is_exact(tmp_path: Path) -> None:
         ('opening = "continuous"', 'calendar = "../venue"', "calendar"),
         ('opening = "continuous"', 'opening = "call"\ncalendar = "week"', "instruments"),
         ("[[accounts]]", "[server]\nport = 70000\n[[accounts]]", "server.port"),
+        ("[[accounts]]", "[server]\nsegment_mib = 1\n[[accounts]]", "server.segment_mib"),
+        ("[[accounts]]", "[server]\nsegment_mib = 1025\n[[accounts]]", "server.segment_mib"),
+        ("[[accounts]]", "[server]\nstorage_low_mib = 191\n[[accounts]]", "server.storage_low_mib"),
     ],
 )
 def test_a_bad_configuration_is_refused_by_its_key(tmp_path: Path, old: str, new: str, key: str) -> None:
@@ -254,3 +259,13 @@ def test_a_large_configuration_is_several_batches() -> None:
     last = genesis(config)[-1].rows[-1]
     assert last["kind"] == CommandKind.GENESIS
     assert decode_body(int(last["kind"]), genesis(config)[-1].blob[-int(last["body_length"]) :]).venue == "qhatu-demo"
+
+
+def test_the_server_table_becomes_settings_unless_an_option_says_otherwise(tmp_path):
+    server = load(write(tmp_path, GOOD + "\n[server]\nport = 1\nsegment_mib = 2\nstorage_low_mib = 6\n")).server
+    settings = Settings.of(server, data=None, host="::1", port=0)
+    assert (settings.data, settings.host, settings.port) == (Path(server.data), "::1", 0)
+    assert (settings.segment_bytes, settings.storage_low_bytes) == (2 * 2**20, 6 * 2**20)
+    plain = Settings.of(load(write(tmp_path, GOOD)).server, data=tmp_path, host=None, port=None)
+    assert (plain.segment_bytes, plain.storage_low_bytes) == (limits.SEGMENT_BYTES, limits.STORAGE_LOW_BYTES)
+    assert (plain.data, plain.port) == (tmp_path, 8080)

@@ -15,6 +15,7 @@ from engine.codes import CommandKind, EventKind, Reason, RefForm
 from engine.limits import STORAGE_LOW_BYTES
 from engine.log.files import RealFiles
 from engine.log.interface import LogFailed
+from engine.log.local import LocalLog
 from engine.messages.batch import cold
 from engine.messages.bodies import Time
 from engine.messages.rows import COMMAND, ROW_VERSION
@@ -287,3 +288,22 @@ async def test_a_log_that_fails_while_the_venue_stops_is_told(tmp_path: Path, na
         house.venue.env.ended = (EXIT_LOG, "")  # it is stopped
     async with running(tmp_path) as house:
         assert len(list(house.machine.hot.orders_of(2))) == 1
+
+
+@pytest.mark.parametrize("name", ["pwrite", "fdatasync"])
+async def test_each_write_of_a_start_that_fails_ends_it_and_frees_the_lock(tmp_path: Path, name: str) -> None:
+    """Refused while the log is opened, fatal from the first record on."""
+    ends = []
+    for at in (0, 7, 8, 9, 10):  # eight pieces of zeros, the header, RESUME, genesis
+        files, data = FaultyFiles(RealFiles()), tmp_path / str(at)
+        files.fail(name, at)
+        try:
+            async with running(data, files=files, segment_bytes=2 * 2**20, storage_low_bytes=6 * 2**20):
+                raise AssertionError("it serves")
+        except LogFailed:
+            ends.append("refused")
+        except Fatal as fatal:
+            assert fatal.code == EXIT_LOG
+            ends.append("fatal")
+        LocalLog.open(RealFiles(), data / "log").close()
+    assert ends == ["refused"] * 3 + ["fatal"] * 2

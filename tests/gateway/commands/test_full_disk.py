@@ -21,7 +21,7 @@ from engine.messages.rows import COMMAND, EVENT, ROW_VERSION
 from gateway.env import EXIT_LOG
 from gateway.replaying import SERVE_STATUS_FILE
 from gateway.status_file import StatusFile, read_status
-from tests.gateway.commands.test_serve import Served, follower_of, served
+from tests.gateway.commands.test_serve import Served, follower_of, qhatu, served
 from tests.gateway.running import CONFIG, TRADER_A, TRADER_B
 from tests.small_disk import fill, free, free_bytes, small_disk
 
@@ -238,6 +238,25 @@ def test_a_file_that_may_not_grow_stops_the_venue_and_loses_nothing(tmp_path: Pa
     with served(data, "--config", str(config)) as venue:
         found = open_orders(venue)
         assert orders.items() <= found.items() and len(found) <= len(orders) + 1
+        assert venue.end() == 0
+
+
+def test_a_first_record_that_cannot_be_written_ends_the_start(tmp_path: Path, config: Path) -> None:
+    """The system lets the process write up to the end of the log and not a byte further: RESUME does not fit."""
+    data = tmp_path / "data"
+    with served(data, "--config", str(config)) as venue:
+        orders = place(venue, 150, "before")
+        assert venue.end() == 0
+    end = LocalLog(RealFiles(), data / "log", 0, SEGMENT_MIB * MIB)._scan()
+    assert end is not None
+    arguments = ["serve", "--data", data, "--port", 0, "--config", config]
+    limit = (end.at, resource.RLIM_INFINITY)
+    done = qhatu(*arguments, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit))
+    assert (done.returncode, done.stdout) == (EXIT_LOG, "") and "Traceback" not in done.stderr
+    assert "qhatu: fatal: storage_failed: record" in done.stderr and "File too large" in done.stderr
+    assert status_of(data)["state"] == "storage_failed"
+    with served(data, "--config", str(config)) as venue:
+        assert open_orders(venue) == orders
         assert venue.end() == 0
 
 
