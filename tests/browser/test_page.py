@@ -9,7 +9,7 @@ import pytest
 
 from engine.domain.units import QUOTATION_PER_KG, value_factor, value_minor
 from tests.browser.conftest import Visit
-from tests.browser.running import BOOK, CALL, COOP, IMPORTER, OPERATOR, RIVAL, Venue
+from tests.browser.running import BOOK, CALL, CONFIG, COOP, IMPORTER, OPERATOR, RIVAL, Venue
 
 
 def usd(price: str, bags: int) -> str:
@@ -398,3 +398,22 @@ def test_the_page_comes_back_after_the_venue_does(visit, venue):
     fill_ticket(page, "buy", "337.00", 4)
     page.click("#ticket .submit")
     page.wait_for_selector("#ticket .outcome:has-text('Traded in full')")
+
+
+def test_a_venue_whose_disk_is_nearly_full_says_so(browser, tmp_path):
+    """The mark lies above what any disk here has."""
+    low = Venue(
+        tmp_path, config=CONFIG.replace("[[accounts]]", "[server]\nstorage_low_mib = 1_000_000_000\n[[accounts]]", 1)
+    )
+    low.start()
+    window = Visit(browser, low)
+    try:
+        page = window.sign_in(IMPORTER)
+        page.wait_for_selector("#notice[data-tone=bad]:has-text('nearly full')")
+        fill_ticket(page, "buy", "300.00", 4)
+        page.click("#ticket .submit")
+        page.wait_for_selector("#ticket .outcome[data-tone=bad]:has-text('takes no new orders')")
+        assert low.open_orders(IMPORTER) == []
+    finally:
+        window.context.close()
+        low.stop()

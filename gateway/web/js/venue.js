@@ -238,7 +238,10 @@ export class Venue {
     for (const fill of fills.reverse()) this.state.addFill(fill);
   }
 
-  #status({ instruments, type }) {
+  #status({ instruments, type, storage }) {
+    if (storage === "low" && this.storage !== "low") this.notify("bad", "venue.storage.low");
+    if (storage === "ok" && this.storage === "low") this.notify("good", "venue.storage.ok");
+    this.storage = storage;
     this.state.setPhases(instruments);
     if (type === "update" && instruments.some(({ instrument }) => !this.state.instruments.has(instrument))) this.#reread();
     if (instruments.some(({ instrument }) => instrument === this.state.selected)) this.#callsSoon();
