@@ -65,9 +65,13 @@ def states(trace: list[Op]) -> Iterator[State]:
 
 
 def durable_only(trace: list[Op], before: Image) -> Image:
-    """What is left of `before` and a trace on it when nothing pending arrives."""
+    """What is left of `before` and a trace on it when nothing pending arrives. After a sync that failed the system
+    calls the file clean: what was written before it never arrives, whatever is synced later."""
     image, data, names = before.copy(), [], []
     for op in trace:
+        if op.kind == "failed_sync":
+            data = [write for write in data if write.file != op.file]
+            continue
         if op.kind in ("write", "truncate"):
             data.append(op)
         elif op.kind == "sync":

@@ -12,6 +12,7 @@ must lead to the state there was and to every event.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import count as count_from
@@ -31,7 +32,7 @@ from engine.oracle.books import Books
 from tests.campaign.crash_model import State, durable_only, states
 from tests.campaign.ledger import Outcome
 from tests.campaign.logs import DIRECTORY, SEGMENT_BYTES, go_on, market
-from tests.campaign.memory_files import MemoryFiles, Op
+from tests.campaign.memory_files import Image, MemoryFiles, Op
 from tests.engine.log.builders import Chain, batch_of
 
 SNAPSHOTS, EVENTS = Path("/snapshots"), Path("/events")
@@ -68,31 +69,38 @@ def run(first: int, count: int) -> Outcome:
 
 @lru_cache(maxsize=4)
 def life(seed: int) -> Life:
-    return _with_follower(seed) if seed % 2 else _of_a_log(seed)
+    """The whole life, undisturbed."""
+    lived = Life([], [])
+    live(seed, MemoryFiles(), lived)
+    return lived
 
 
-def _of_a_log(seed: int) -> Life:
-    chance, files = Random(seed), MemoryFiles()
-    records: list[Record] = []
+def live(seed: int, files: MemoryFiles, lived: Life) -> None:
+    """Live it on these files; `lived` is filled meanwhile. Raises what the files raise, and LogFailed."""
+    lived.trace = files.trace
+    (_with_follower if seed % 2 else _of_a_log)(seed, files, lived)
+
+
+def _of_a_log(seed: int, files: MemoryFiles, lived: Life) -> None:
+    chance = Random(seed)
     for _ in range(LIVES):
         log = LocalLog.open(files, DIRECTORY, segment_bytes=SEGMENT_BYTES)
         chain = Chain(log.claim())
         for _ in range(RECORDS):
             record = chain.record(batch_of(chance.choice((0, 1, 1, 3, 7, 20, 40)), seed=chain.tail.next_seq))
-            records.append(record)
+            lived.records.append(record)
             log.write(record)
             files.note("acknowledged")
             if log.wants_room() and chance.random() < 0.7:
                 log.make_room()
         log.close()
-    return Life(files.trace, records)
 
 
-def _with_follower(seed: int) -> Life:
-    files, machine = MemoryFiles(), Machine(Books())
-    log, place = LocalLog.open(files, DIRECTORY, segment_bytes=SEGMENT_BYTES), Tail()
+def _with_follower(seed: int, files: MemoryFiles, lived: Life) -> None:
+    machine, place = Machine(Books()), Tail()
+    log = LocalLog.open(files, DIRECTORY, segment_bytes=SEGMENT_BYTES)
     log.claim()
-    lived = Life(files.trace, market(seed))
+    lived.records = market(seed)
     writer = EventWriter(files, EVENTS, segment_bytes=EVENT_SEGMENT_BYTES)
     for record in lived.records:
         log.write(record)
@@ -112,7 +120,6 @@ def _with_follower(seed: int) -> Life:
             writer.tend()
     log.close()
     writer.close()
-    return lived
 
 
 def _keep(files: MemoryFiles, machine: Machine, place: Tail) -> None:
@@ -124,8 +131,11 @@ def _keep(files: MemoryFiles, machine: Machine, place: Tail) -> None:
         archive_before(files, DIRECTORY, kept[-1])
 
 
-def judge(state: State, lived: Life) -> str:
-    """Recover, and say whether the record in flight was there. Raises AssertionError, LogCorrupt, LogFailed."""
+def judge(state: State, lived: Life, before: Image | None = None, trace: Sequence[Op] = ()) -> str:
+    """Recover, and say whether the record in flight was there. Raises AssertionError, LogCorrupt, LogFailed.
+
+    before, trace  what was durable once, and what happened since, where the state is not durable itself
+    """
     raws = [record.raw for record in lived.records]
     acknowledged = len(state.notes)
     files = MemoryFiles(state.image.copy())
@@ -136,7 +146,7 @@ def judge(state: State, lived: Life) -> str:
     if lived.hashes and found:
         _check_state(files, log, lived)
 
-    again = MemoryFiles(durable_only(files.trace, state.image))
+    again = MemoryFiles(durable_only([*trace, *files.trace], state.image if before is None else before))
     log = LocalLog.open(again, DIRECTORY, segment_bytes=SEGMENT_BYTES)
     assert [record.raw for record in log.read()] == found, "what was read at a start was lost after it"
     go_on(again, log)

@@ -16,7 +16,7 @@ from engine.log.files import Locked
 class Op(NamedTuple):
     """One change, in order. Names are whole paths; `file` tells files apart whatever they are called."""
 
-    kind: str  # write, truncate, sync, create, rename, unlink, sync_dir, note
+    kind: str  # write, truncate, sync, failed_sync, create, rename, unlink, sync_dir, note
     file: int = 0
     name: str = ""
     target: str = ""

@@ -23,6 +23,7 @@ PARTS = {
     "kills": Part(2_000, 40, lanes=2),
     "pauses": Part(200, 10, lanes=2),
     "write_sites": Part(104, 26),
+    "failing_calls": Part(10_000, 2_500),
     "flips": Part(200_000, 10_000),
     "flips_snapshots": Part(50_000, 10_000),
     "flips_archive": Part(50_000, 10_000),

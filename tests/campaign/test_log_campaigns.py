@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from engine.log import archive, events, local, segments, snapshot
 from engine.log.event_writer import EventWriter
-from tests.campaign import crash_states, flips, flips_archive, flips_events, flips_snapshots, logs, truncations
+from tests.campaign import (
+    crash_states,
+    failing_calls,
+    flips,
+    flips_archive,
+    flips_events,
+    flips_snapshots,
+    logs,
+    truncations,
+)
 from tests.campaign.memory_files import MemoryFiles
 
 
@@ -149,3 +160,21 @@ def test_records_found_again_are_those_that_stand_there():
     log = logs.written(3)
     assert len(log.segments) > 2 and len(log.records) == logs.RECORDS
     assert logs.shortened(3, 5).raws == log.raws[:5]
+
+
+@pytest.mark.parametrize("seed", [0, 1], ids=["log", "follower"])
+def test_any_call_that_fails_ends_the_life_and_loses_nothing(seed):
+    calls = failing_calls.calls_of(seed)
+    for number in range(0, len(calls), len(calls) // 100):
+        failing_calls.fail(seed, number)
+
+
+def test_a_sync_that_is_asked_for_again_is_seen(monkeypatch):
+    def sync(self, handle):
+        with contextlib.suppress(OSError):
+            return failing(self, handle)
+        return MemoryFiles.fdatasync(self, handle)
+
+    failing = failing_calls.FailingFiles.fdatasync
+    monkeypatch.setattr(failing_calls.FailingFiles, "fdatasync", sync)
+    assert any("went on" in failure for failure in failing_calls.run(0, 60).failures)
