@@ -50,8 +50,12 @@ def is_packed(path: Path) -> bool:
 
 def read_packed(files: Files, path: Path) -> bytes:
     """Bytes of an archived segment, as they were. Raises LogCorrupt, OSError."""
+    packed = content(files, path)
     try:
-        return zstandard.ZstdDecompressor().decompress(content(files, path), max_output_size=SEGMENT_BYTES_MAX)
+        size = zstandard.get_frame_parameters(packed).content_size  # memory is taken for as much as it says
+        if not 0 < size <= SEGMENT_BYTES_MAX:
+            raise zstandard.ZstdError(f"its header says {size} bytes")
+        return zstandard.ZstdDecompressor().decompress(packed)
     except zstandard.ZstdError as error:
         raise LogCorrupt(f"{FOLDER}/{path.name}", 0, 0, f"it cannot be decompressed: {error}") from error
 

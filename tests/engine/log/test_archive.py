@@ -147,3 +147,21 @@ def test_records_that_are_nowhere_are_named(tmp_path):
     with pytest.raises(ValueError, match="not 1"):
         LogReader(RealFiles(), tmp_path).poll()
     assert list(opened(tmp_path).read(tail_after(records, 60)))
+
+
+@pytest.mark.parametrize("bit", range(8 * 16))
+def test_a_flipped_bit_in_the_head_of_an_archived_segment_is_refused_or_changes_nothing(tmp_path, bit):
+    """The head says how large the segment is: nothing, or more memory than there is, with some bits flipped."""
+    log, records = written(tmp_path, (1, 60, 0, 7) * 5)
+    log.close()
+    archive_before(RealFiles(), tmp_path, 10)
+    path = tmp_path / FOLDER / f"{list_archived(RealFiles(), tmp_path)[0]:016d}{PACKED}"
+    damaged = bytearray(path.read_bytes())
+    damaged[bit // 8] ^= 1 << bit % 8
+    path.write_bytes(damaged)
+    try:
+        found = [record.raw for record in opened(tmp_path).read()]
+    except LogCorrupt as corrupt:
+        assert corrupt.segment == f"{FOLDER}/{path.name}"
+    else:
+        assert found == [record.raw for record in records]
