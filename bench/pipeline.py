@@ -23,7 +23,7 @@ import numpy as np
 
 from bench import load
 from bench.serving import CONNECTIONS, INSTRUMENTS, TOKEN, Served, venue
-from gateway.replaying import STATUS_FILE
+from gateway.places import STATUS_FILE, sink_status_file
 
 
 @contextlib.contextmanager
@@ -136,7 +136,7 @@ def main(argv: list[str]) -> None:
                 messages_per_s=echo[per_message],
             )
     tokens, books = [TOKEN.format(k) for k in range(CONNECTIONS)], list(range(1, INSTRUMENTS + 1))
-    followers = [STATUS_FILE]
+    followers = [STATUS_FILE, sink_status_file("sqlite")]
     catch_up: list[float] = []
 
     def turns(measure, key):  # type: ignore[no-untyped-def]

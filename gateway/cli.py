@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 
 COMMANDS = {
-    "serve": "Run the venue: sockets, log, engine and follower.",
+    "serve": "Run the venue: sockets, log, engine, follower and SQLite sink.",
     "demo": "Run a live harvest season on real lots, or play one without waiting (--fast).",
     "clear": "Clear one call auction from a file.",
     "match": "Match a file of orders continuously.",

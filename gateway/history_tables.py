@@ -23,7 +23,7 @@ from engine.machine import Machine
 from engine.messages.audience import AUDIENCE
 from engine.messages.rows import EVENT
 from gateway.exporting import Columns, Row, columns
-from gateway.following import EVENTS_PER_TRANSACTION
+from gateway.feeding import EVENTS_PER_TRANSACTION
 from gateway.forms import scale_of, scale_of_text
 from gateway.projections.fold import Fold
 from gateway.projections.reading import candles_of

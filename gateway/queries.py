@@ -1,4 +1,4 @@
-"""Questions about history, answered from the follower's SQLite file: read-only, blocking, for a thread beside the loop.
+"""Questions about history, answered from the SQLite sink's file: read-only, blocking, for a thread beside the loop.
 
 Every answer is one snapshot and says with `as_of` how far it goes (0: nothing was followed yet). Pages are newest
 first; their opaque cursors name a place in the log's order, so a page stays what it was while history grows. What an
@@ -333,7 +333,7 @@ def open_readonly(path: Path) -> sqlite3.Connection:
 
 
 def _nothing_yet() -> sqlite3.Connection:
-    """An empty history: what there is before the follower's first transaction."""
+    """An empty history: what there is before the sink's first transaction."""
     from gateway.projections.sqlite import create
 
     db = sqlite3.connect(":memory:", isolation_level=None)

@@ -30,13 +30,13 @@ from engine.log.snapshot import (
 )
 from engine.machine import Machine
 from engine.state.hot import Hot
+from gateway.places import EVENTS_FOLDER as EVENTS_FOLDER
+from gateway.places import LOG_FOLDER as LOG_FOLDER
+from gateway.places import PROJECTION_FILE as PROJECTION_FILE
+from gateway.places import SERVE_STATUS_FILE as SERVE_STATUS_FILE
+from gateway.places import SNAPSHOT_FOLDER as SNAPSHOT_FOLDER
+from gateway.places import STATUS_FILE as STATUS_FILE
 from gateway.trade_fold import TradeFold
-
-LOG_FOLDER = "log"
-SNAPSHOT_FOLDER = "snapshots"
-PROJECTION_FILE = "projection.sqlite"
-STATUS_FILE = "follow.status"
-SERVE_STATUS_FILE = "serve.status"
 
 
 class NoVenue(Exception):

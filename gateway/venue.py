@@ -1,7 +1,7 @@
-"""The venue as a whole: log, engine, sequencer, follower, scheduler and sockets, from start to orderly end.
+"""The venue as a whole: log, engine, sequencer, scheduler, sockets and child processes, from start to orderly end.
 
 open the log -> load kernels -> snapshot, log after it -> RESUME -> genesis, once -> sockets -> "takes orders"
-SIGTERM: refuse -> decide what waits -> goodbye to sockets -> follower, log
+SIGTERM: refuse -> decide what waits -> goodbye to sockets -> follower, sink, log
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
@@ -28,8 +28,9 @@ from engine.log.local import LocalLog
 from engine.log.record import Record
 from engine.log.replay import replay
 from engine.messages.batch import Batch
-from gateway import follower, warm
+from gateway import follower, sink, warm
 from gateway.app import application, close_sockets
+from gateway.child import EXIT_TROUBLE
 from gateway.config import Config, ConfigError, default_path, genesis, load
 from gateway.config_store import in_force, keep, kept, kept_path
 from gateway.door import Door
@@ -55,9 +56,10 @@ from gateway.status_file import StatusFile
 log = logging.getLogger("qhatu.venue")
 PROGRESS_SECONDS = 1.0
 RESUME_POLL_SECONDS = 0.001
-FOLLOWER_BACKOFF_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
-FOLLOWER_STEADY_SECONDS = 60.0  # after so long the back-off begins anew
-FOLLOWER_END_SECONDS = 5.0
+CHILD_BACKOFF_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+CHILD_STEADY_SECONDS = 60.0  # after so long the back-off begins anew
+CHILD_END_SECONDS = 5.0
+FOLLOWER, SINK = "follower", "sqlite sink"  # children, in the order of their end: what one still writes, the next takes
 KEY_CHECK_SECONDS = 0.5
 
 
@@ -79,7 +81,7 @@ class Venue:
         self.stopped = asyncio.Event()
         self.status = StatusFile(settings.data / SERVE_STATUS_FILE)
         self._tasks: list[asyncio.Task[Any]] = []
-        self._follower: asyncio.subprocess.Process | None = None
+        self._children: dict[str, asyncio.subprocess.Process] = {}
         self._server: asyncio.Server | None = None
         self._runner: web.AppRunner | None = None
 
@@ -130,7 +132,9 @@ class Venue:
         self._task(self._watch_storage(), "storage")
         self._task(self._check_keys(), "keys")
         if settings.follower:
-            self._task(self._keep_follower(), "follower")
+            data = settings.data
+            self._task(self._keep_child(FOLLOWER, lambda: follower.spawn(data), self._follower_ended), FOLLOWER)
+            self._task(self._keep_child(SINK, lambda: sink.spawn("sqlite", data)), SINK)
         if self.config is not None:
             scheduler = Scheduler(self.env, self.sequencer, self.machine, self.config)
             self._task(scheduler.run(), "scheduler")
@@ -140,7 +144,7 @@ class Venue:
         self._tell_serving()
 
     async def stop(self) -> None:
-        """Refuse what is new, decide what waits, say goodbye, end the follower, close the log. Raises LogFailed, Fatal
+        """Refuse what is new, decide what waits, say goodbye, end the children, close the log. Raises LogFailed, Fatal
         when the log failed meanwhile."""
         front = self.front
         front.ready, front.closing = False, True
@@ -152,7 +156,7 @@ class Venue:
         await self._end_tasks()
         if self._runner is not None:
             await self._runner.cleanup()
-        await self._end_follower()
+        await self._end_children()
         front.close()
         fatal = self.sequencer.fatal
         if fatal is None:
@@ -305,30 +309,40 @@ class Venue:
             for session in list(self.front.sessions.values()):
                 session.check_key()
 
-    async def _keep_follower(self) -> None:
-        """Start the follower, and again when it crashes, waiting longer each time. Another result stops the venue."""
+    async def _keep_child(
+        self,
+        name: str,
+        spawn: Callable[[], Awaitable[asyncio.subprocess.Process]],
+        ended: Callable[[int], bool] = lambda code: True,
+    ) -> None:
+        """Start a child process, and again when it ends, waiting longer each time, as long as `ended` says yes to its
+        exit code."""
         failures = 0
         while True:
             started = time.monotonic()
             try:
-                self._follower = await follower.spawn(self.settings.data)
-                code = await self._follower.wait()
+                self._children[name] = process = await spawn()
+                code = await process.wait()
             except OSError as error:  # no process, no file handle
-                log.warning("the follower could not be started: %s", error)
-                code = follower.EXIT_TROUBLE
-            if code == follower.EXIT_DIGEST:
-                self.front.ready = False
-                why = "the follower came to other events than this process: see follow.status"
-                self._tell_status("digest_differs", why)
-                self.env.fatal(EXIT_DIGEST, why)
+                log.warning("the %s could not be started: %s", name, error)
+                code = EXIT_TROUBLE
+            if not ended(code):
                 return
-            if code == follower.EXIT_LOG:
-                log.error("the follower found the log damaged; trading goes on, history does not")
-                return
-            failures = 0 if time.monotonic() - started > FOLLOWER_STEADY_SECONDS else failures + 1
-            wait = FOLLOWER_BACKOFF_SECONDS[min(failures, len(FOLLOWER_BACKOFF_SECONDS)) - 1 if failures else 0]
-            log.warning("the follower ended with code %s; starting it again in %s s", code, wait)
+            failures = 0 if time.monotonic() - started > CHILD_STEADY_SECONDS else failures + 1
+            wait = CHILD_BACKOFF_SECONDS[min(failures, len(CHILD_BACKOFF_SECONDS)) - 1 if failures else 0]
+            log.warning("the %s ended with code %s; starting it again in %s s", name, code, wait)
             await self.env.sleep(wait)
+
+    def _follower_ended(self, code: int) -> bool:
+        """Whether to start it again. Other events than this process's stop the venue."""
+        if code == follower.EXIT_DIGEST:
+            self.front.ready = False
+            why = "the follower came to other events than this process: see follow.status"
+            self._tell_status("digest_differs", why)
+            self.env.fatal(EXIT_DIGEST, why)
+        elif code == follower.EXIT_LOG:
+            log.error("the follower found the log damaged; trading goes on, history does not")
+        return code not in (follower.EXIT_DIGEST, follower.EXIT_LOG)
 
     # Ending
 
@@ -337,18 +351,18 @@ class Venue:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _end_follower(self) -> None:
-        child = self._follower
-        if child is None or child.returncode is not None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            child.terminate()
-        try:
-            await asyncio.wait_for(child.wait(), FOLLOWER_END_SECONDS)
-        except TimeoutError:
+    async def _end_children(self) -> None:
+        for child in [self._children[name] for name in (FOLLOWER, SINK) if name in self._children]:
+            if child.returncode is not None:
+                continue
             with contextlib.suppress(ProcessLookupError):
-                child.kill()
-            await child.wait()
+                child.terminate()
+            try:
+                await asyncio.wait_for(child.wait(), CHILD_END_SECONDS)
+            except TimeoutError:
+                with contextlib.suppress(ProcessLookupError):
+                    child.kill()
+                await child.wait()
 
 
 def run(settings: Settings, config: Config | None = None, *, announce: Callable[[str], None] = print) -> int:

@@ -1,4 +1,4 @@
--- What a person asks of the venue's history, kept by the follower. Derived from the log alone: delete the file and it is
+-- What a person asks of the venue's history, kept by the SQLite sink. Derived from the log alone: delete the file and it is
 -- rebuilt, row for row. Orders and fills, of which there are many, stand as whole numbers: prices in ticks, quantities in
 -- lots, times as ns since 1970, and codes whose names are in `codes`. The views at the end show them as a person reads
 -- them (`SELECT * FROM fills_readable LIMIT 5`): with names, symbols, decimal prices, money in minor units, UTC times.

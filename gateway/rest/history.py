@@ -1,4 +1,4 @@
-"""Pages of history from the follower's store, asked in a thread."""
+"""Pages of history from the SQLite sink's store, asked in a thread."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def ask(call: Call, question: Callable[[History], T]) -> T:
 
 
 async def _reach(call: Call, history: History) -> None:
-    """Wait until the follower has what the caller must see. Raises Problem("behind")."""
+    """Wait until the store has what the caller must see. Raises Problem("behind")."""
     wanted, waited = call.query.min_seq, 0.0
     while wanted and await call.front.in_thread(history.as_of) < wanted:
         if waited >= MIN_SEQ_WAIT_SECONDS_MAX:

@@ -1,4 +1,4 @@
-"""Following in one process: the same rows however the log is cut, and a difference is never passed over."""
+"""Following in one process: the same events however the log is cut, and a difference is never passed over."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.log.event_reader import EventReader
+from engine.log.event_writer import EventWriter
 from engine.log.files import RealFiles
 from engine.log.follow import LogReader
 from engine.log.record import Record, encode_record
 from engine.log.replay import DigestDiffers
 from engine.machine import Machine
 from engine.state.books import Books
-from gateway.following import EVENTS_WORTH_WRITING, ApplyFailed, Following
-from gateway.projections.sqlite import SqliteSink, dump
+from gateway.following import ApplyFailed, Following
 from tests.gateway.seasons import Season, write_log
 
 
@@ -35,44 +36,80 @@ class Given:
         return taken
 
 
-def follow(reader: object, sink: SqliteSink) -> Following:
-    following = Following(reader, Machine(Books()), sink)
+class Kept:
+    """Events in memory."""
+
+    def __init__(self) -> None:
+        self.given: list[tuple[int, bytes, bytes]] = []
+        self.flushed = 0
+
+    def append(self, record: Record, events: np.ndarray, event_digest: bytes) -> None:
+        self.given.append((record.number, events.tobytes(), event_digest))
+
+    def flush(self) -> None:
+        self.flushed = len(self.given)
+
+    def sync(self) -> None:
+        self.flush()
+
+    def tend(self) -> bool:
+        return False
+
+
+def follow(reader: object, events: object) -> Following:
+    following = Following(reader, Machine(Books()), events)
     while following.step():
         pass
+    following.finish()
     return following
 
 
-def test_compiled_books_give_the_rows_of_the_plain_ones(season: Season) -> None:
-    expected = SqliteSink(":memory:")
-    for record, events, digest in zip(season.records, season.events, season.digests, strict=True):
-        expected.take(record, events, digest)
-    expected.flush()
+def test_compiled_books_give_the_events_of_the_plain_ones(season: Season) -> None:
     for at_most in (1, 5, 10**9):
-        sink = SqliteSink(":memory:")
-        following = follow(Given(season.records, at_most), sink)
-        assert dump(sink._db) == dump(expected._db)
+        kept = Kept()
+        following = follow(Given(season.records, at_most), kept)
+        assert kept.given == [
+            (record.number, events.tobytes(), digest)
+            for record, events, digest in zip(season.records, season.events, season.digests, strict=True)
+        ]
         assert following.machine.state_hash() == season.machine.state_hash()
-        assert following.number == len(season.records)
+        assert (following.number, following.seq) == (len(season.records), season.machine.seq)
+
+
+def test_each_step_ends_with_what_it_found_for_readers_to_see(season: Season) -> None:
+    kept = Kept()
+    following = Following(Given(season.records, 3), Machine(Books()), kept)
+    while following.step():
+        assert kept.flushed == len(kept.given) == following.number
 
 
 def test_from_disk_everything_but_the_last_record_is_known_durable(tmp_path: Path, season: Season) -> None:
-    log = write_log(season.records, tmp_path)
-    sink = SqliteSink(":memory:")
-    following = follow(LogReader(RealFiles(), tmp_path), sink)
+    log = write_log(season.records, tmp_path / "log")
+    events = EventWriter(RealFiles(), tmp_path / "events")
+    following = follow(LogReader(RealFiles(), tmp_path / "log"), events)
     assert following.machine.seq == season.machine.seq, "the empty record at the end lets it finish"
     assert following.number == len(season.records) - 1
+    found = EventReader(RealFiles(), tmp_path / "events").poll()
+    wanted = zip(season.records, season.events, season.digests, strict=True)
+    assert [(record.raw, rows.tobytes(), digest) for record, rows, digest in found] == [
+        (record.raw, rows.tobytes(), digest) for record, rows, digest in wanted if record.count
+    ]
+    events.close()
     log.close()
 
 
-def test_few_events_wait_for_company_but_not_for_ever(season: Season) -> None:
-    sink = SqliteSink(":memory:")
-    following = Following(Given(season.records, 1), Machine(Books()), sink)
-    written = set()
-    while following.step():
-        assert sink.events_waiting < EVENTS_WORTH_WRITING
-        written.add(sink.cursor.number)
-    assert 2 < len(written) < len(season.records) / 4
-    assert sink.events_waiting == 0 and sink.cursor.seq == season.machine.seq
+def test_it_goes_on_from_any_record(season: Season) -> None:
+    """The machine stands where the reader begins."""
+    for upto in (1, 17, 40):
+        machine, first, second = Machine(Books()), Kept(), Kept()
+        following = Following(Given(season.records[:upto]), machine, first)
+        while following.step():
+            pass
+        again = Following(Given(season.records[upto:]), machine, second, following.number, following.ts_ns)
+        assert (again.number, again.seq, again.ts_ns) == (upto, following.seq, season.records[upto - 1].ts_ns)
+        while again.step():
+            pass
+        assert [given[2] for given in first.given + second.given] == season.digests
 
 
 def test_a_difference_in_events_is_told_with_its_sequence(season: Season) -> None:
@@ -85,8 +122,7 @@ def test_a_difference_in_events_is_told_with_its_sequence(season: Season) -> Non
                 self.event_digest = bytes(16)
             return events
 
-    sink = SqliteSink(":memory:")
-    following = Following(Given(season.records), Other(Books()), sink)
+    following = Following(Given(season.records), Other(Books()), Kept())
     with pytest.raises(DigestDiffers) as caught:
         while following.step():
             pass
@@ -109,7 +145,7 @@ def test_a_writer_that_differs_is_told_with_its_sequence(season: Season) -> None
         event_digest=b"\1" * 16,
     )
     with pytest.raises(DigestDiffers, match="0101010101"):
-        follow(Given([*season.records[:40], forged]), SqliteSink(":memory:"))
+        follow(Given([*season.records[:40], forged]), Kept())
 
 
 def test_a_bug_in_the_engine_is_told_apart(season: Season) -> None:
@@ -120,6 +156,6 @@ def test_a_bug_in_the_engine_is_told_apart(season: Season) -> None:
             return super().apply(record)
 
     with pytest.raises(ApplyFailed, match="ZeroDivisionError: planted"):
-        following = Following(Given(season.records), Broken(Books()), SqliteSink(":memory:"))
+        following = Following(Given(season.records), Broken(Books()), Kept())
         while following.step():
             pass

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from engine.log.interface import LogFailed
-from gateway import follower
+from gateway import child, follower, sink
 from gateway.env import EXIT_APPLY, EXIT_DIGEST, EXIT_LOG
 from tests.gateway.running import ADMIN, BOOK, TRADER_A, TRADER_B, House, running
 
@@ -97,7 +97,7 @@ async def test_a_crashed_follower_is_started_again(tmp_path, monkeypatch) -> Non
         return [sys.executable, "-c", "raise SystemExit(1)"]
 
     monkeypatch.setattr(follower, "command", command)
-    monkeypatch.setattr("gateway.venue.FOLLOWER_BACKOFF_SECONDS", (0.01, 0.02, 0.05))
+    monkeypatch.setattr("gateway.venue.CHILD_BACKOFF_SECONDS", (0.01, 0.02, 0.05))
     async with running(tmp_path, follower=True) as house:
         for _ in range(300):
             if len(started) >= 3:
@@ -108,6 +108,29 @@ async def test_a_crashed_follower_is_started_again(tmp_path, monkeypatch) -> Non
         assert status == 201
         status, problem = await house.ask("GET", "/v1/fills", key=TRADER_A)
         assert status == 200 and problem["as_of"] == 0
+
+
+@pytest.mark.parametrize("code", [child.EXIT_TROUBLE, child.EXIT_DIGEST, child.EXIT_LOG, -9])
+async def test_a_sink_that_ends_is_started_again_whatever_it_says(tmp_path, monkeypatch, code: int) -> None:
+    """Nothing that a sink comes to stops the venue or its follower."""
+    started = []
+
+    def command(name: str, data: object, parent: object) -> list[str]:
+        started.append(name)
+        end = f"raise SystemExit({code})" if code >= 0 else f"import os; os.kill(os.getpid(), {-code})"
+        return [sys.executable, "-c", end]
+
+    monkeypatch.setattr(sink, "command", command)
+    monkeypatch.setattr("gateway.venue.CHILD_BACKOFF_SECONDS", (0.01, 0.02, 0.05))
+    async with running(tmp_path, follower=True) as house:
+        for _ in range(500):
+            if len(started) >= 3:
+                break
+            await asyncio.sleep(0.02)
+        assert started[:3] == ["sqlite"] * 3 and house.venue.env.ended is None
+        assert house.venue._children["follower"].returncode is None
+        status, _ = await house.order(TRADER_A, price="30.00")
+        assert status == 201
 
 
 async def test_a_configuration_is_read_once(tmp_path) -> None:

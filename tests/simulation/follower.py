@@ -49,16 +49,18 @@ class Watched:
     def __init__(self, world: World, sink: NoStore | SqliteSink) -> None:
         self.world, self.sink = world, sink
 
-    @property
-    def events_waiting(self) -> int:
-        return self.sink.events_waiting
-
-    def take(self, record: Record, events: np.ndarray, event_digest: bytes) -> None:
+    def append(self, record: Record, events: np.ndarray, event_digest: bytes) -> None:
         self.world.published.append((record.number, record.digest, events.tobytes()))
         self.sink.take(record, events, event_digest)
 
-    def flush(self) -> int:
-        return self.sink.flush()
+    def flush(self) -> None:
+        self.sink.flush()
+
+    def sync(self) -> None:
+        self.flush()
+
+    def tend(self) -> bool:
+        return False
 
 
 class Follower:

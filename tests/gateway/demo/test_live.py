@@ -104,10 +104,10 @@ def test_a_season_killed_in_the_middle_goes_on(started: Callable[[], Demo], tmp_
     assert "as_of" not in demo.get("sales") and "your_maximum" not in json.dumps(demo.get("sales"))
 
     children = demo.children()
-    assert len(children) == 2, "the follower and the clients"
+    assert len(children) == 3, "follower, sink and clients"
     clients = next(pid for pid in children if "demo.agents" in Path(f"/proc/{pid}/cmdline").read_text())
     os.kill(clients, signal.SIGKILL)
-    wait_for(lambda: len(demo.children()) == 2 and clients not in demo.children(), 10)
+    wait_for(lambda: len(demo.children()) == 3 and clients not in demo.children(), 10)
     wait_for(lambda: "starting them again" in demo.said.read_text(), 5)
     children = demo.children()
     time.sleep(5)  # the new clients find what the old ones left, and go on
