@@ -17,12 +17,14 @@ import zstandard
 from engine.limits import ARCHIVE_CHUNK_BYTES, SEGMENT_BYTES_MAX
 from engine.log.files import Files
 from engine.log.interface import LogCorrupt
-from engine.log.segments import SUFFIX, list_segments, segment_name
+from engine.log.record import BadRecord
+from engine.log.segments import SUFFIX, Walk, decode_segment_header, list_segments, segment_name
 
 FOLDER = "archive"
 PACKED = f"{SUFFIX}.zst"
 TEMPORARY = f"{PACKED}.tmp"
 LEVEL = 3  # of zstd
+RECORDS_BETWEEN_PAUSES = 128  # checked before a segment moves
 
 
 def list_archived(files: Files, directory: Path) -> list[int]:
@@ -70,15 +72,16 @@ def archive_before(
     for path, following in pairwise(paths):
         if int(following.stem) - 1 > number:
             break
-        _archive(files, directory, int(path.stem), pause)
+        _archive(files, directory, int(path.stem), int(following.stem), pause)
         done.append(int(path.stem))
     return done
 
 
-def _archive(files: Files, directory: Path, first: int, pause: Callable[[], None]) -> None:
+def _archive(files: Files, directory: Path, first: int, following: int, pause: Callable[[], None]) -> None:
     plain, folder = directory / segment_name(first), directory / FOLDER
     files.makedirs(folder)
     raw = content(files, plain)
+    _check(plain, raw, following, pause)
     target = folder / f"{first:016d}{PACKED}"
     if target.name not in files.listdir(folder) or read_packed(files, target) != raw:
         _write(files, folder / f"{first:016d}{TEMPORARY}", target, raw, pause)
@@ -86,6 +89,21 @@ def _archive(files: Files, directory: Path, first: int, pause: Callable[[], None
             raise LogCorrupt(f"{FOLDER}/{target.name}", 0, 0, "it does not read back as it was written")
     files.unlink(plain)
     files.fsync_dir(directory)
+
+
+def _check(plain: Path, raw: bytes, following: int, pause: Callable[[], None]) -> None:
+    """A segment is archived with every record up to the next one's first, or not at all: a damaged one stays where it
+    is found at the next start. Raises LogCorrupt."""
+    try:
+        header = decode_segment_header(raw)
+    except BadRecord as bad:
+        raise LogCorrupt(plain.name, 0, 0, str(bad)) from bad
+    walk = Walk(plain.name, raw, header.tail, header.shard)
+    for record in walk:
+        if record.number % RECORDS_BETWEEN_PAUSES == 0:
+            pause()
+    if walk.tail.next_number != following:
+        raise LogCorrupt(plain.name, walk.at, walk.tail.next_seq, f"{walk.trouble}; a segment follows it")
 
 
 def _write(files: Files, temporary: Path, target: Path, raw: bytes, pause: Callable[[], None]) -> None:

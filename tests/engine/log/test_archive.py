@@ -165,3 +165,16 @@ def test_a_flipped_bit_in_the_head_of_an_archived_segment_is_refused_or_changes_
         assert corrupt.segment == f"{FOLDER}/{path.name}"
     else:
         assert found == [record.raw for record in records]
+
+
+def test_a_damaged_segment_stays_where_it_is(tmp_path):
+    """Archived, its damage would lie hidden until somebody reads the log from the beginning."""
+    log, _ = written(tmp_path)
+    log.close()
+    first, path = list_all(RealFiles(), tmp_path)[0]
+    raw = bytearray(path.read_bytes())
+    raw[SEGMENT // 2] ^= 4
+    path.write_bytes(raw)
+    with pytest.raises(LogCorrupt, match=path.name):
+        archive_before(RealFiles(), tmp_path, 10**9)
+    assert path.read_bytes() == raw and first not in list_archived(RealFiles(), tmp_path)
