@@ -16,7 +16,7 @@ from tests.simulation.storm import Mode  # noqa: E402
 from tests.simulation.world import Violation  # noqa: E402
 
 MODES: tuple[Mode, ...] = get_args(Mode)
-SUMS = ("crashes", "refusals", "records", "commands", "messages")
+SUMS = ("crashes", "refusals", "snapshots", "records", "commands", "messages")
 
 
 def main() -> int:

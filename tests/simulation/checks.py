@@ -11,14 +11,21 @@ from random import Random
 import numpy as np
 
 from engine.codes import CommandKind, EventFlag, EventKind, Reason, Side, name_of
+from engine.log.event_reader import EventReader
+from engine.log.events import EventsCorrupt
+from engine.log.local import LocalLog
 from engine.log.record import Record
+from engine.log.replay import replay
+from engine.log.snapshot import list_snapshots
 from engine.machine import Machine
 from engine.messages.batch import Batch
 from engine.state import books as kernel
 from gateway.forms import JSON, scale_of
 from gateway.projections.sqlite import SqliteSink, dump
+from gateway.replaying import Folding, stand
 from tests.simulation.accounting import Accounts, money_is_zero_sum, quantities_are_conserved
 from tests.simulation.clients import Client, named, named_by
+from tests.simulation.disk import SimFiles
 from tests.simulation.replayed import Replayed
 from tests.simulation.world import World
 
@@ -34,6 +41,8 @@ def check(world: World, clients: list[Client]) -> None:
     quantities_are_conserved(world, replayed, accounts)
     money_is_zero_sum(world, accounts)
     _trades_are_the_fills(world, replayed)
+    _events_are_the_log_decided(world, replayed)
+    _every_snapshot_leads_to_the_end(world, replayed)
     _store_is_the_fold(world, replayed)
     _every_start_resumes(world, replayed)
     if world.storm.cuts:
@@ -43,7 +52,7 @@ def check(world: World, clients: list[Client]) -> None:
 
 
 def _same_state_everywhere(world: World, replayed: Replayed) -> None:
-    assert world.server is not None and world.follower is not None and world.follower.machine is not None
+    assert world.server is not None and world.follower is not None
     wanted = replayed.machine.state_hash()
     if world.server.machine.state_hash() != wanted:
         raise world.violated("the serving process has another state than its log")
@@ -131,6 +140,36 @@ def _trades_are_the_fills(world: World, replayed: Replayed) -> None:
         )
         if wanted != (price, qty, side, kind, ts_engine):
             raise world.violated(f"trade {number} of {symbol} was told otherwise than it is")
+
+
+def _events_are_the_log_decided(world: World, replayed: Replayed) -> None:
+    """The event segments give every record with commands once, with the events that it has."""
+    reader = EventReader(SimFiles(world.disk), world.EVENTS)
+    wanted = (record for record in replayed.records if record.count)
+    try:
+        while found := reader.poll():
+            for record, events, digest in found:
+                number = next(wanted).number
+                same = events.tobytes() == replayed.events_of[number].tobytes()
+                if record.number != number or not same or digest != replayed.event_digest_after[number]:
+                    raise world.violated(f"the event segments give record {record.number} for {number}, or otherwise")
+    except (EventsCorrupt, ValueError, StopIteration) as error:
+        raise world.violated(f"the event segments end badly: {type(error).__name__} {error}") from error
+    if next(wanted, None) is not None:
+        raise world.violated("the event segments end before the log")
+
+
+def _every_snapshot_leads_to_the_end(world: World, replayed: Replayed) -> None:
+    """A start on each that is kept comes to the state that the whole log gives."""
+    files = SimFiles(world.disk)
+    log = LocalLog.open(files, world.LOG, writable=False, segment_bytes=world.SEGMENT_BYTES)
+    for number in list_snapshots(files, world.SNAPSHOTS):
+        standing = stand(files, world.SNAPSHOTS, log, kernel.Books, at_most=number)
+        if standing.number != number:
+            raise world.violated(f"snapshot {number} cannot be used: {standing.notes}")
+        replay(log, Folding(standing), after=standing.tail)
+        if standing.machine.state_hash() != replayed.machine.state_hash():
+            raise world.violated(f"a start on snapshot {number} comes to another state")
 
 
 def _store_is_the_fold(world: World, replayed: Replayed) -> None:

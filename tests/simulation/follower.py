@@ -1,66 +1,56 @@
-"""The second process: reads what is durable, applies it, compares digests, keeps the store. Here it runs on the oracle,
-so that a kernel that decides otherwise is found too."""
+"""The second process: reads what is durable, applies it, compares digests, writes event segments, keeps snapshots and
+archives the log. Here it runs on the oracle, so that a kernel that decides otherwise is found too."""
 
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from engine.log.interface import LogCorrupt
+from engine.log.event_writer import EventWriter
+from engine.log.events import EventsCorrupt, EventsDiffer, remove_events
+from engine.log.interface import LogCorrupt, Tail
 from engine.log.local import LocalLog
 from engine.log.record import Record
 from engine.log.replay import DigestDiffers
+from engine.log.snapshot import BadSnapshot
 from engine.machine import Machine
 from engine.oracle import books as oracle
 from gateway.following import ApplyFailed, Following
-from gateway.projections.sqlite import OtherLog, SqliteSink, StaleWriter, remove_store
+from gateway.replaying import NoWayBack
+from gateway.trade_fold import TradeFold
 from tests.simulation.disk import SimFiles
 from tests.simulation.loop import Crash
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-NAMED = (LogCorrupt, DigestDiffers, ApplyFailed, OtherLog, StaleWriter, AssertionError, ValueError)
-
-COPY_RATE = 0.02  # of steps after which the store is copied
-
-
-class NoStore:
-    """Stands where a sink does."""
-
-    events_waiting = 0
-
-    def take(self, record: Record, events: np.ndarray, event_digest: bytes) -> None:
-        """Nothing is kept."""
-
-    def flush(self) -> int:
-        return 0
-
-    def close(self) -> None:
-        """Nothing is open."""
+NAMED = (LogCorrupt, EventsCorrupt, EventsDiffer, DigestDiffers, NoWayBack, ApplyFailed, AssertionError, ValueError)
 
 
 class Watched:
-    """A sink, and beside it what the follower found, for the comparison at the end."""
+    """The events that are written, and beside them what the follower found, for the comparison at the end; and the
+    folds that a snapshot keeps."""
 
-    def __init__(self, world: World, sink: NoStore | SqliteSink) -> None:
-        self.world, self.sink = world, sink
+    def __init__(self, world: World, events: EventWriter, tail: Tail, trades: TradeFold) -> None:
+        self.world, self.events, self.tail, self.trades = world, events, tail, trades
 
     def append(self, record: Record, events: np.ndarray, event_digest: bytes) -> None:
         self.world.published.append((record.number, record.digest, events.tobytes()))
-        self.sink.take(record, events, event_digest)
+        self.events.append(record, events, event_digest)
+        self.tail = self.tail.after(record)
+        if len(events):
+            self.trades.take(events, events["kind"], record.ts_ns)
 
     def flush(self) -> None:
-        self.sink.flush()
+        self.events.flush()
 
     def sync(self) -> None:
-        self.flush()
+        self.events.sync()
 
     def tend(self) -> bool:
-        return False
+        return self.events.tend()
 
 
 class Follower:
@@ -68,17 +58,19 @@ class Follower:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.sink: NoStore | SqliteSink = NoStore()
+        self.files = SimFiles(world.disk, world.follow_faults)
         self.following: Following | None = None
+        self._snapshot_seq = 0
 
     @property
-    def machine(self) -> Machine | None:
-        return self.following.machine if self.following else None
+    def machine(self) -> Machine:
+        assert self.following is not None and isinstance(self.following.machine, Machine)
+        return self.following.machine
 
     @property
     def seq(self) -> int:
         """Of the command applied last."""
-        return self.following.machine.seq if self.following else 0
+        return self.following.seq if self.following else 0
 
     async def main(self) -> None:
         self.guarded(self._open)
@@ -92,26 +84,39 @@ class Follower:
 
     def _open(self) -> None:
         world = self.world
-        files = SimFiles(world.disk, world.follow_faults)
-        log = LocalLog.open(files, world.LOG, writable=False, segment_bytes=world.SEGMENT_BYTES)
-        reader = world.variants.reader(files)
-        if world.storm.store:
-            self.sink = world.variants.sink(world.store.path, self._between)
-            if self.sink.cursor.number >= log.tail.next_number:
-                raise OtherLog(f"the store is at record {self.sink.cursor.number}, the log ends before it")
-        self.following = Following(reader, Machine(oracle.Books(), log.skips), Watched(world, self.sink))
+        log = LocalLog.open(self.files, world.LOG, writable=False, segment_bytes=world.SEGMENT_BYTES)
+        try:
+            events = world.variants.events(self.files)
+        except EventsCorrupt as error:  # the real process makes them anew as well
+            world.refused("follow", error)
+            remove_events(self.files, world.EVENTS)
+            events = world.variants.events(self.files)
+        if events.end.number >= log.tail.next_number:
+            raise EventsDiffer(f"the events go on to record {events.end.number}, the log ends before it")
+        standing = world.variants.stand(self.files, log, oracle.Books, at_most=events.end.number)
+        reader = world.variants.reader(self.files, standing.tail)
+        self._snapshot_seq = standing.machine.seq
+        self._watched = Watched(world, events, standing.tail, standing.trades)
+        self.following = Following(reader, standing.machine, self._watched, standing.number, standing.machine.ts_ns)
 
     def _step(self) -> None:
         assert self.following is not None
-        self.following.step(self.world.chance.randint(1, 50))
-        if isinstance(self.sink, SqliteSink) and self.world.chance.random() < COPY_RATE:
-            self.world.store.copy(self.sink)
+        world = self.world
+        self.following.step(world.chance.randint(1, 50))
+        if world.chance.random() < world.storm.tends:
+            self.following.tend()
+        if self.seq - self._snapshot_seq >= world.storm.snapshot_every and self._watched.tail.next_number > 1:
+            self._snapshot_seq = self.seq
+            try:
+                world.variants.keep(self)
+            except (BadSnapshot, LogCorrupt) as error:  # told, and tried again at the next interval
+                world.refused("keep", error)
+            world.snapshots += 1
 
-    def _between(self, step: str) -> None:
-        """Between two statements of the store."""
-        rate = self.world.sink_crash_rate
-        if rate and self.world.chance.random() < rate:
-            raise Crash(f"at {step} of the store")
+    def take_snapshot(self):
+        """The state as it is; the events up to it are durable before."""
+        self._watched.sync()
+        return self.machine.snapshot(self._watched.tail, self._watched.trades.sections())
 
     def guarded(self, part) -> None:
         """Trouble with the disk ends the process; damage that was planted is refused; all else is a violation."""
@@ -125,25 +130,5 @@ class Follower:
             raise Crash(str(error)) from error
 
     def ended(self) -> None:
-        """The process is gone; what it had open closes."""
+        """The process is gone; nothing of it was written on the way."""
         self.following = None
-        self.sink.close()
-
-
-class Store:
-    """The file of the store, and a copy of it from earlier."""
-
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "projection.sqlite"
-        self._copy: bytes | None = None
-
-    def copy(self, sink: SqliteSink) -> None:
-        self._copy = sink._db.serialize()
-
-    def go_back(self) -> bool:
-        """Power was lost with the newest transactions, or somebody put an old copy back. No process has it open."""
-        if self._copy is None:
-            return False
-        remove_store(self.path)
-        self.path.write_bytes(self._copy)
-        return True

@@ -35,6 +35,7 @@ class Report:
     trace: str  # digest of everything that could be seen from outside
     crashes: int  # of the serving process
     refusals: int  # because of planted damage
+    snapshots: int
     records: int
     commands: int
     messages: int  # of feeds, read
@@ -45,14 +46,20 @@ def simulate(seed: int, variants: type[Variants] = Variants, *, mode: Mode = "sa
     folder = Path(tempfile.mkdtemp(prefix="qhatu-simulation-", dir=MEMORY if MEMORY.is_dir() else None))
     world = World(seed, variants, mode, folder)
     asyncio.set_event_loop(None)
+    patches = world.variants.patches()
+    before = [(owner, name, getattr(owner, name)) for owner, name, _ in patches]
     try:
+        for patch in patches:
+            setattr(*patch)
         return world.loop.run_until_complete(Run(world, seed).life())
     except Exception as error:
         why = world.violation or error
         raise Violation(f"seed {seed}, {mode}: {type(why).__name__} {why}") from error
     finally:
-        if world.follower is not None:
-            world.follower.ended()
+        for patch in before:
+            setattr(*patch)
+        if world.sink is not None:
+            world.sink.ended()
         world.loop.close()
         shutil.rmtree(folder)
 
@@ -77,6 +84,8 @@ class Run:
         world = self.world
         world.start_server()
         world.start_follower()
+        if world.storm.store:
+            world.start_sink()
         accounts = [client.account for client in self.clients if client.account]
         await asyncio.gather(*self._spawn(self.operator.open_venue(accounts)))
         for number, screen in enumerate(self.screens):
@@ -101,15 +110,15 @@ class Run:
         self._calm(weather, filling, self.clients)
         await asyncio.gather(*tasks)
         await self._heal()
-        assert world.server is not None and world.follower is not None and world.follower.machine is not None
+        assert world.server is not None and world.follower is not None
         for screen in self.screens:
             screen.check(world.server)
         check(world, self.clients)
         world.note(world.follower.machine.state_hash().hex())
         tail = world.server.log.tail
         return Report(
-            self.seed, world.storm.mode, world.trace, world.crashes, world.refusals, tail.next_number - 1,
-            tail.next_seq - 1, sum(screen.messages for screen in self.screens),
+            self.seed, world.storm.mode, world.trace, world.crashes, world.refusals, world.snapshots,
+            tail.next_number - 1, tail.next_seq - 1, sum(screen.messages for screen in self.screens),
         )  # fmt: skip
 
     def _spawn(self, *coroutines) -> list[asyncio.Task]:
@@ -121,14 +130,17 @@ class Run:
     async def _weather(self) -> None:
         """Processes die and the clock leaps, each at its own rate."""
         world, storm, chance = self.world, self.world.storm, self.world.chance
-        rates = (storm.serve_kills, storm.follow_kills, storm.leaps)
+        sink_kills = storm.sink_kills if storm.store else 0.0
+        rates = (storm.serve_kills, storm.follow_kills, sink_kills, storm.leaps)
         while any(rates):
             await asyncio.sleep(chance.expovariate(sum(rates)))
-            what = chance.choices(("serve", "follow", "clock"), rates)[0]
+            what = chance.choices(("serve", "follow", "sink", "clock"), rates)[0]
             if what == "serve":
                 world.kill_server()
             elif what == "follow":
                 world.kill_follower()
+            elif what == "sink":
+                world.kill_sink()
             elif world.server is not None:
                 if chance.random() < 0.5:
                     world.server.env.leap(chance.choice((1, 60, 3_600)))
@@ -173,7 +185,7 @@ class Run:
         server = world.server
         while world.follower is None or world.follower.seq < server.machine.seq:
             await self._a_little(until, "the follower does not come to the end")
-        while world.storm.store and world.follower.sink.cursor.seq < server.machine.seq:
+        while world.storm.store and (world.sink is None or world.sink.seq < server.machine.seq):
             await self._a_little(until, "the store does not come to the end")
         if not self.screens:
             return

@@ -13,7 +13,6 @@ from engine.limits import BOOK_DEPTH_MAX
 from engine.log.interface import LogCorrupt, LogFailed
 from engine.log.record import Record
 from engine.log.replay import DigestDiffers, replay
-from engine.messages.views import public_view
 from engine.state import books as kernel
 from gateway.market_data.hub import Hub
 from gateway.replaying import Folding, NoWayBack
@@ -80,16 +79,18 @@ class Server:
             self.hub = world.variants.hub(self.machine, epoch, self.env.now_ns(), world.loop.call_soon)
             self.hub.trades.fold = standing.trades
         world.variants.after_replay(self.machine)
-        world.note(
-            f"start {self.log.tail.next_number} {self.machine.state_hash().hex()} {self.log.notes} {standing.notes}"
-        )
+        world.note(f"start {self.log.tail.next_number} {self.machine.state_hash().hex()} {self.log.notes}")
+        for note in standing.notes:
+            world.note(note)
+            if "planted" not in note and not world.disk.rotten():
+                raise world.violated(f"what bears the name of a snapshot is none: {note}")
 
     # Deciding and telling
 
     def on_record(self, record: Record, events: np.ndarray) -> None:
         self.world.published.append((record.number, record.digest, events.tobytes()))
         self.check_books()
-        self.world.secrets.check_rows(public_view(events), "the public feeds")
+        self.world.secrets.check_rows(self.world.variants.public_view(events), "the public feeds")
         if self.hub is not None:
             try:
                 self.hub.take(record, events)

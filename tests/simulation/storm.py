@@ -36,6 +36,7 @@ class Storm:
     network: Network
     serve_kills: float  # a second
     follow_kills: float
+    sink_kills: float
     sink_crash_rate: float  # of steps between two statements of the store
     rot: float  # chance that a bit rots while the serving process is down
     fills_up: bool  # the disk is full for a while
@@ -45,6 +46,8 @@ class Storm:
     screens: int  # readers of the feeds
     slow_screens: float  # chance that a screen is one that often lags
     store: bool
+    snapshot_every: int  # commands
+    tends: float  # chance that a step of the follower compresses a slice of a closed event segment
     cuts: bool  # replay in other records at the end
     # How it ends
     mode: Mode
@@ -63,6 +66,7 @@ class Storm:
             ),
             serve_kills=chance.choice((0.0, 2.0, 6.0)),
             follow_kills=chance.choice((0.0, 0.0, 2.0, 8.0)),
+            sink_kills=chance.choice((0.0, 0.0, 4.0)),
             sink_crash_rate=chance.choice((0.0, 0.0, 0.003)),
             rot=chance.choice((0.0, 0.0, 0.3)),
             fills_up=chance.random() < 0.15,
@@ -71,6 +75,8 @@ class Storm:
             screens=chance.randint(1, 3) if feeds else 0,
             slow_screens=chance.choice((0.0, 0.5)),
             store=chance.random() < 0.5,
+            snapshot_every=chance.choice((30, 80, 10**9)),
+            tends=chance.choice((0.05, 0.5)),
             cuts=chance.random() < 0.5,
             mode=mode,
             calm_at=chance.uniform(0.1, 0.5) if mode == "liveness" else float("inf"),
@@ -81,5 +87,5 @@ class Storm:
         self.serve.clear()
         self.follow.clear()
         self.network.calm()
-        self.serve_kills = self.follow_kills = self.sink_crash_rate = self.rot = self.leaps = 0.0
+        self.serve_kills = self.follow_kills = self.sink_kills = self.sink_crash_rate = self.rot = self.leaps = 0.0
         self.fills_up = False

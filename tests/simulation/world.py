@@ -9,20 +9,28 @@ from hashlib import blake2b
 from pathlib import Path
 from random import Random
 
+from engine.log.event_reader import EventReader
+from engine.log.events import EventsCorrupt, remove_events
 from engine.log.interface import LogCorrupt
 from engine.log.local import LocalLog
 from engine.log.record import padded
-from gateway.projections.sqlite import SqliteSink
+from engine.log.snapshot import BadSnapshot
+from gateway.places import EVENTS_FOLDER
+from gateway.replaying import LOG_FOLDER, SNAPSHOT_FOLDER, NoWayBack
 from tests.simulation.disk import PLENTY_BYTES, Disk, Faults, SimFiles
-from tests.simulation.follower import Follower, Store
+from tests.simulation.follower import Follower
 from tests.simulation.loop import Crash, SimLoop
 from tests.simulation.server import Server
+from tests.simulation.sink import Sink, Store
 from tests.simulation.storm import Mode, Storm
 from tests.simulation.truth import Books, Secrets, Trades
 from tests.simulation.variants import Variants
 
 START_NS = 1_760_000_000 * 10**9
 FAILED_STARTS_COUNTED_MAX = 8  # so many times longer is the longest wait before another start
+
+
+DAMAGE = (LogCorrupt, EventsCorrupt, BadSnapshot, NoWayBack)  # what may be said of a bit that has rotted
 
 
 class Violation(Exception):
@@ -32,14 +40,17 @@ class Violation(Exception):
 class World:
     """Everything of one seed. `trace` is the digest of all that could be seen from outside, in order."""
 
-    LOG, SNAPSHOTS = Path("/venue/log"), Path("/venue/snapshots")
-    SEGMENT_BYTES = 32 * 1024
+    DATA = Path("/venue")
+    LOG, SNAPSHOTS, EVENTS = DATA / LOG_FOLDER, DATA / SNAPSHOT_FOLDER, DATA / EVENTS_FOLDER
+    SEGMENT_BYTES = 16 * 1024
+    EVENT_SEGMENT_BYTES = 24 * 1024
 
     def __init__(self, seed: int, variants: type[Variants], mode: Mode, folder: Path) -> None:
         self.chance = Random(seed)
         self.loop = SimLoop(Random(self.chance.getrandbits(32)))
         self.loop.on_crash = self._ended
         self.disk = Disk(Random(self.chance.getrandbits(32)))
+        self.look_rate = 0.1  # of syncs of the log during which the follower reads
         self.variants = variants(self)
         self.storm = self.variants.storm(Storm.draw(self.chance, mode))
         self.serve_faults, self.follow_faults = Faults(), Faults()  # as they are just now
@@ -47,9 +58,13 @@ class World:
         self.store = Store(folder)
         self.server: Server | None = None
         self.follower: Follower | None = None
+        self.sink: Sink | None = None
+        self.sinking = ""  # its process
         self.starts = 0
         self.crashes = 0
         self.refusals = 0  # starts and steps that were refused because of damage that was planted
+        self.events_in_doubt = False  # a bit of them has rotted, and may have been compressed since
+        self.snapshots = 0  # taken
         self.failed_starts = 0  # of the server, one after the other
         self.graveyard: list[object] = []
         self.wall_offset_ns = START_NS
@@ -83,7 +98,7 @@ class World:
         rotten = self.disk.rotten()
         if not rotten:
             raise self.violated(f"{who} finds damage where there is none: {type(error).__name__} {error}") from error
-        if not isinstance(error, LogCorrupt):
+        if not isinstance(error, DAMAGE):
             raise self.violated(f"{who} does not name the damage: {type(error).__name__} {error}") from error
         self.note(f"{who} refuses {error}; {rotten}")
         self.refusals += 1
@@ -104,6 +119,22 @@ class World:
         self.sink_crash_rate = self.rot_chance = 0.0
         self.disk.capacity = PLENTY_BYTES
         self.disk.heal()
+        if self.events_in_doubt:
+            self._check_events()
+
+    def _check_events(self) -> None:
+        """Damage that was compressed cannot be undone: the operator removes the events, the log gives them again."""
+        files = SimFiles(self.disk)
+        reader = EventReader(files, self.EVENTS)
+        try:
+            while reader.poll():
+                pass
+        except EventsCorrupt as error:
+            self.note(f"the events are made anew: {error}")
+            self.refusals += 1
+            self.kill_follower()
+            self.kill_sink()
+            remove_events(files, self.EVENTS)
 
     def fill_disk(self, room: int) -> None:
         """Only so many bytes are left."""
@@ -114,8 +145,8 @@ class World:
 
     def store_rows(self) -> sqlite3.Connection:
         """The store as its writer has it open."""
-        assert self.follower is not None and isinstance(self.follower.sink, SqliteSink)
-        return self.follower.sink._db
+        assert self.sink is not None and self.sink.store is not None
+        return self.sink.store._db
 
     @staticmethod
     def tick_of(instrument: int) -> float:
@@ -136,6 +167,11 @@ class World:
         self.following = f"follow-{self.starts}-{len(self.graveyard)}"
         self.graveyard.append(self.loop.spawn(self.following, self.follower.main()))
 
+    def start_sink(self) -> None:
+        self.sink = Sink(self)
+        self.sinking = f"sink-{len(self.graveyard)}"
+        self.graveyard.append(self.loop.spawn(self.sinking, self.sink.main()))
+
     def kill_server(self) -> None:
         if self.serving not in self.loop.dead:
             self.loop.kill(self.serving)
@@ -144,11 +180,17 @@ class World:
         if self.following not in self.loop.dead:
             self.loop.kill(self.following)
 
+    def kill_sink(self) -> None:
+        if self.sinking and self.sinking not in self.loop.dead:
+            self.loop.kill(self.sinking)
+
     def _ended(self, process: str) -> None:
         """A process is gone: its lock too; with power lost, also what was not synced."""
         self.note(f"end of {process}")
         if process == self.following:
             self._follower_ended()
+        if process == self.sinking:
+            self._sink_ended()
         if process != self.serving:
             return
         self.server = None
@@ -161,6 +203,9 @@ class World:
             if self.follower is not None:
                 self.loop.dead.add(self.following)
                 self._follower_ended()
+            if self.sink is not None:
+                self.loop.dead.add(self.sinking)
+                self._sink_ended()
             if power and self.chance.random() < 0.5 and self.store.go_back():
                 self.note("the store goes back")
         if self.chance.random() < self.rot_chance:
@@ -175,13 +220,20 @@ class World:
         self.follower = None
         self._later(self.start_follower, 1)
 
+    def _sink_ended(self) -> None:
+        if self.sink is None:
+            return
+        self.sink.ended()
+        self.sink = None
+        self._later(self.start_sink, 1)
+
     def _later(self, start: Callable[[], None], times: int) -> None:
         """What watches over the processes is none of them, whoever's callback this is."""
         self.loop.call_later(times * self.chance.uniform(0.001, 0.05), start, context=self._outside)
 
     def look_between(self) -> None:
         """The follower reads while a record is written but not yet synced."""
-        if self.follower is not None and self.chance.random() < 0.1:
+        if self.follower is not None and self.chance.random() < self.look_rate:
             try:
                 self.follower.step()
             except Crash:
@@ -203,6 +255,7 @@ class World:
         if self._vouched(f"{path}/{name}", at):
             self.note(f"rot {path}/{name} {at} {bits}")
             self.disk.rot(inode, at, bits)
+            self.events_in_doubt |= path == str(self.EVENTS)
 
     def _vouched(self, path: str, at: int) -> bool:
         """Whether damage there can be told from a torn write. One record cannot: the last, before another follows."""

@@ -1,4 +1,4 @@
-"""Bugs planted on purpose, one at a time: a simulator that finds none of them would prove nothing."""
+"""In what is written and acknowledged: sequencer, log, the way back."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from collections.abc import Callable
 
 from engine.limits import SEGMENT_HEADER_BYTES
 from engine.log.follow import LogReader
+from engine.log.interface import Tail
 from engine.log.local import LocalLog
 from engine.log.record import Record, padded
 from engine.log.segments import Walk, decode_segment_header
 from engine.machine import Machine
+from engine.messages.batch import Batch
+from gateway.inbox import Reply
 from gateway.sequencer import Sequencer
 from tests.simulation.disk import SimFiles
 from tests.simulation.env import SimEnv
@@ -116,11 +119,11 @@ class HastyReader(LogReader):
 
 class FollowUndurable(Variants):
     def storm(self, storm: Storm) -> Storm:
-        storm.serve.crash_rate = 0.01
+        self.world.look_rate, storm.serve.crash_rate = 0.5, 0.02
         return storm
 
-    def reader(self, files: SimFiles) -> LogReader:
-        return HastyReader(files, self.world.LOG)
+    def reader(self, files: SimFiles, tail: Tail) -> LogReader:
+        return HastyReader(files, self.world.LOG, tail=tail)
 
 
 class NoResume(Variants):
@@ -142,15 +145,20 @@ class ForgetTimersOnRestart(Variants):
             assert timer
 
 
-BUGS: list[type[Variants]] = [
-    AckBeforeSync,
-    ApplyBeforeDurable,
-    SkipDataSync,
-    SkipDirectorySync,
-    RetryFailedSync,
-    ForgetIdsOnReplay,
-    CutTheLastRecord,
-    FollowUndurable,
-    NoResume,
-    ForgetTimersOnRestart,
-]
+class NewIdOnRepeat(Variants):
+    """A command that is sent again is given another id on its way in."""
+
+    def sequencer(self, env: SimEnv, log: LocalLog, machine: Machine, on_record: Callable) -> Sequencer:
+        seen: dict[int, Batch] = {}
+
+        class Helpful(Sequencer):
+            def submit(self, batch: Batch, reply: Reply) -> None:
+                if seen.setdefault(id(batch), batch) is batch and id(batch) in asked:
+                    rows = batch.rows.copy()
+                    rows["ref_lo"] ^= 1
+                    batch = Batch(rows, batch.extensions, batch.blob)
+                asked.add(id(batch))
+                super().submit(batch, reply)
+
+        asked: set[int] = set()
+        return Helpful(env, log, machine, on_record)
