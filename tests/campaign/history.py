@@ -14,14 +14,16 @@ from pathlib import Path
 import numpy as np
 
 from engine.codes import CommandKind, EventFlag, EventKind, Reason, RefForm
+from engine.log.event_reader import EventReader
 from engine.log.files import RealFiles
 from engine.log.local import LocalLog
 from engine.machine import Machine
 from engine.messages.refs import text_ref
 from engine.oracle.books import Books
 from gateway.access import own_rows
+from gateway.places import EVENTS_FOLDER, LOG_FOLDER, PROJECTION_FILE
 from gateway.projections.sqlite import SqliteSink, dump
-from gateway.replaying import LOG_FOLDER, PROJECTION_FILE, rebuild
+from gateway.replaying import rebuild
 from tests.campaign.load import Load, PackedAnswer, TextAnswer
 
 TICK = Fraction("0.05")
@@ -38,10 +40,13 @@ class Derived:
         self.rows: list[np.void] = []  # by sequence - 1
         self.events: list[np.ndarray] = []  # of each command itself, without what timers caused
         self.records = 0
+        self.decided: list[tuple[int, bytes]] = []  # (record, its events), of those that have commands
         self._sink = SqliteSink(":memory:")
         for record in log.read():
             events = self.machine.apply(record)
             self._sink.take(record, events, self.machine.event_digest)
+            if record.count:
+                self.decided.append((record.number, events.tobytes()))
             self.rows += list(record.batch.rows)
             own = events[(events["flags"] & EventFlag.BY_TIMER) == 0]
             edges = own["command"].searchsorted(np.arange(record.count + 1)).tolist()
@@ -71,6 +76,7 @@ def check(data: Path, load: Load, hashes: dict[int, bytes]) -> dict[str, float]:
     kernel = rebuild(data).machine.state_hash()
     assert kernel == derived.machine.state_hash(), "kernels and oracle come to different states"
     assert kernel == rebuild(data).machine.state_hash(), "a second replay comes to another state"
+    _check_events(data, derived)
     fills = _check_sqlite(data, derived)
     return {"acknowledged": load.answers, "commands": len(derived.rows), "records": derived.records, "fills": fills}
 
@@ -124,6 +130,16 @@ def _each_id_is_one_order(derived: Derived, load: Load) -> None:
             assert taken[(packer.account, RefForm.STREAM, packer.stream, number)] == 1, f"row {number} was lost"
     texts = sum(1 for ref in taken if ref[1] in (RefForm.TEXT, RefForm.DIGEST))
     assert texts == load.steps, f"{load.steps} text ids were used, {texts} are in the log"
+
+
+def _check_events(data: Path, derived: Derived) -> None:
+    """Event segments hold every decision in order, but for what no later record vouches for."""
+    reader, found = EventReader(RealFiles(), data / EVENTS_FOLDER), []
+    while more := reader.poll():
+        found += [(record.number, events.tobytes()) for record, events, _ in more]
+    reader.close()
+    assert found == derived.decided[: len(found)], "the event segments hold other events than the log gives"
+    assert len(found) >= len(derived.decided) - 1, f"{len(derived.decided) - len(found)} records have no events stored"
 
 
 def _check_sqlite(data: Path, derived: Derived) -> int:

@@ -16,7 +16,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from random import Random
 
-from gateway.replaying import PROJECTION_FILE, rebuild
+from gateway.places import PROJECTION_FILE
+from gateway.replaying import rebuild
 from tests.campaign.history import check
 from tests.campaign.ledger import Outcome
 from tests.campaign.load import Load
@@ -156,8 +157,9 @@ async def strike(life: Life) -> None:
         await life.start()
     pid = await life.child() if kind != "serve" else None
     await life.wait()
+    name = "child" if pid is None else Served.name_of(pid)
     if kind == "child" and pid is not None and send(pid, signal.SIGKILL):
-        life.outcome.add(of_child=1)
+        life.outcome.add(**{f"of_{name}": 1})
         return
     await life.kill(children=kind == "all")
     life.outcome.add(**{"of_all" if kind == "all" else "of_serve": 1})

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.gateway.running import CONFIG
 
+CHILDREN = (b"gateway.follower", b"gateway.sink")
 SERVER = "[server]\nsegment_mib = 2\n"  # so that segments end
 
 
@@ -51,6 +52,15 @@ class Served:
             except OSError:  # the thread has ended
                 continue
         return found
+
+    @staticmethod
+    def name_of(child: int) -> str:
+        """Which child it is: follower, sink; `child` when it is gone or has not become one."""
+        try:
+            words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
+        except OSError:
+            return "child"
+        return next((word.decode().removeprefix("gateway.") for word in words if word in CHILDREN), "child")
 
     def kill(self) -> None:
         """SIGKILL, and wait for the end."""
