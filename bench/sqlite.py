@@ -22,7 +22,7 @@ from time import perf_counter
 from typing import Any
 
 from bench.flow import Applied, call, market
-from gateway.following import EVENTS_PER_TRANSACTION
+from gateway.feeding import EVENTS_PER_TRANSACTION
 from gateway.projections.sqlite import SqliteSink, dump
 
 BARE_TABLE = "CREATE TABLE bare (seq, idx, ts_ns, price, qty, buy_order, sell_order)"

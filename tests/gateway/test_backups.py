@@ -22,10 +22,7 @@ from engine.log.files import RealFiles
 from engine.log.interface import LogCorrupt
 from engine.log.local import LocalLog
 from engine.log.snapshot import list_snapshots, snapshot_name
-from engine.machine import Machine
-from engine.state.books import Books
 from gateway.backups import EVENTS_FOLDER, MANIFEST, back_up, read_manifest
-from gateway.following import Following
 from gateway.offline import Refused
 from gateway.projections.sqlite import SqliteSink, dump
 from gateway.replaying import LOG_FOLDER, PROJECTION_FILE, SNAPSHOT_FOLDER, NoVenue
@@ -34,7 +31,6 @@ from gateway.staging import PARTIAL
 from tests.campaign.load import Load
 from tests.campaign.served import Served
 from tests.gateway.seasons import Season
-from tests.gateway.test_following import Given
 from tests.gateway.venue_data import SEGMENT_BYTES, venue_data
 
 
@@ -105,9 +101,9 @@ def test_words_for_people(data: Path, season: Season, tmp_path: Path) -> None:
 
 def test_tables_are_copied_when_asked_for(data: Path, season: Season, tmp_path: Path) -> None:
     sink = SqliteSink(data / PROJECTION_FILE)
-    following = Following(Given(season.records), Machine(Books()), sink)
-    while following.step():
-        pass
+    for found in zip(season.records, season.events, season.digests, strict=True):
+        sink.take(*found)
+    sink.flush()
     expected = dump(sink._db)
     back_up(data, tmp_path / "with", with_history=True)  # its writer has it open
     sink.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -28,6 +29,7 @@ from engine.log.events import (
     remove_events,
 )
 from engine.log.files import RealFiles
+from engine.log.record import Record, encode_record
 from tests.engine.log.builders import Decided, decided
 from tests.faulty_files import FaultyFiles
 
@@ -360,6 +362,51 @@ def test_another_shard_or_name_is_refused(tmp_path, given) -> None:
         EventReader(RealFiles(), tmp_path, 2).poll()
 
 
+@pytest.mark.parametrize("wrong", ["shard", "number", "seq", "digest", "events"])
+def test_a_whole_frame_that_does_not_follow_is_damage(tmp_path, wrong: str) -> None:
+    """Its checksum is right; it is another history's, or the writer's fault."""
+    given = decided([2, 3, 4])
+    write(tmp_path, given[:2]).close()
+    record, events, digest = given[2]
+    if wrong == "shard":
+        record = replace(record, shard=1)
+    elif wrong == "number":
+        record = replace(record, number=2)
+    elif wrong == "seq":
+        record = replace(record, first_seq=record.first_seq + 1)
+    elif wrong == "digest":
+        digest = bytes(16)
+    else:
+        events = events[:-1]
+    (path,) = tmp_path.iterdir()
+    whole = path.read_bytes()
+    path.write_bytes(whole + encode_frame(again(record), events, digest, 0))
+    with pytest.raises(EventsCorrupt, match=f"byte {len(whole)}, after record 2"):
+        read(tmp_path)
+    writer = EventWriter(RealFiles(), tmp_path)
+    assert writer.end.number == 2 and "cut event segment" in writer.notes[0]
+    writer.append(*given[2])
+    writer.close()
+    assert plain(read(tmp_path)) == plain(given)
+
+
+def again(record: Record) -> Record:
+    """Encoded anew, as its fields say."""
+    return encode_record(
+        record.batch,
+        shard=record.shard,
+        generation=record.generation,
+        epoch=record.epoch,
+        first_seq=record.first_seq,
+        ts_ns=record.ts_ns,
+        number=record.number,
+        prev_digest=record.prev_digest,
+        durable_through=record.durable_through,
+        applied_seq=record.applied_seq,
+        event_digest=record.event_digest,
+    )
+
+
 # Compared with what is there
 
 
@@ -409,16 +456,17 @@ def test_removed_they_are_written_anew_and_a_reader_goes_on(tmp_path, given) -> 
     writer.close()
 
 
-def test_a_reader_does_not_go_on_in_another_history(tmp_path, given) -> None:
+@pytest.mark.parametrize("counts", [COUNTS, [0, 0, 1, *COUNTS]], ids=["same names", "other names"])
+def test_a_reader_does_not_go_on_in_another_history(tmp_path, given, counts: list[int]) -> None:
     writer = write(tmp_path, given[:7], segment_bytes=SEGMENT_BYTES)
     reader = EventReader(RealFiles(), tmp_path)
     reader.poll()
     writer.close()
     remove_events(RealFiles(), tmp_path)
-    write(tmp_path, decided(COUNTS, events_per_command=3), segment_bytes=SEGMENT_BYTES).close()
+    write(tmp_path, decided(counts, events_per_command=3), segment_bytes=SEGMENT_BYTES).close()
     with pytest.raises(EventsCorrupt):
         for _ in range(3 * REOPEN_POLLS):
-            reader.poll()
+            assert reader.poll() == []
     reader.close()
 
 
