@@ -66,6 +66,7 @@ class CommandKind(IntEnum):
     RESUME = 65
     SKIP = 66
     GENESIS = 67
+    GENERATION = 68
     # cold: registers
     OPEN_ACCOUNT = 70
     ADD_KEY = 71
@@ -107,6 +108,7 @@ class EventKind(IntEnum):
     INSTRUMENT_LISTED = 39
     REFERENCE_SET = 40  # instrument, price = reference in ticks
     SCHEDULED = 41  # instrument, qty = entries taken (repeats left out)
+    GENERATION_OPENED = 42  # qty = generation of the rules from here on, leaves = the one before
 
     # phases and calls
     PHASE = 48  # instrument, reason = new Phase, qty = old Phase
@@ -173,6 +175,8 @@ class Reason(IntEnum):
     ORDERS_FULL = 40
     STREAMS_FULL = 41
     CLIENT_IDS_FULL = 42
+    STREAMS_SHARE_FULL = 43  # the account has as many as one account may have; from generation 2 of the rules
+    CLIENT_IDS_SHARE_FULL = 44
     # ends of orders
     BY_OWNER = 48
     IOC_REMAINDER = 49
@@ -299,6 +303,9 @@ UNCROSS_TO = frozenset({Phase.CONTINUOUS, Phase.CLOSED})
 ENTRY_PHASES = frozenset({Phase.PRE_OPEN, Phase.CALL, Phase.NO_CANCEL, Phase.CONTINUOUS})
 CANCEL_PHASES = frozenset({Phase.CLOSED, Phase.PRE_OPEN, Phase.CALL, Phase.CONTINUOUS, Phase.HALTED})
 MATCHING_PHASES = frozenset({Phase.CONTINUOUS})  # a crossing order trades at once; in the others it waits
+
+# Of the rules: a release that changes what a log means ends one and opens the next (`engine/generations.py`).
+GENERATION = 2
 
 _E = TypeVar("_E", bound=IntEnum)
 

@@ -62,8 +62,10 @@ WINDOW_TICKS_DEFAULT = 1_024
 # Parties
 ACCOUNTS_MAX = 1_000_000
 STREAMS_MAX = 2**20  # (account, stream) pairs of the packed form
+STREAMS_PER_ACCOUNT_MAX = 2**12
 KEYS_MAX = 1_000_000
-CLIENT_IDS_MAX = 2**22  # text ids remembered, open and closed
+CLIENT_IDS_MAX = 2**22  # text ids remembered, open and closed; those of hot and of cold commands count apart
+CLIENT_IDS_PER_ACCOUNT_MAX = 2**18  # of either
 CLIENT_ID_CHARS_MAX = 36
 CLIENT_ID_EXACT_BYTES = 15  # longer text ids are held as a 128-bit digest
 CLIENT_ID_MEMORY_NS = 24 * 3600 * 10**9  # how long a closed text id is remembered at least
@@ -110,6 +112,8 @@ assert WS_PACKED_ROWS_MAX * ROW_BYTES <= WS_PRIVATE_FRAME_BYTES_MAX, "a full pac
 assert WS_PACKED_ROWS_MAX <= RECORD_COMMANDS_MAX, "a packed frame is never split over two records"
 assert HTTP_ORDERS_PER_BATCH_MAX <= RECORD_COMMANDS_MAX
 assert GENERATION_MAX << 32 < 2**63
+assert 16 * STREAMS_PER_ACCOUNT_MAX <= STREAMS_MAX, "a few accounts cannot fill what all share"
+assert 16 * CLIENT_IDS_PER_ACCOUNT_MAX <= CLIENT_IDS_MAX
 assert SEGMENT_BYTES_MIN >= SEGMENT_HEADER_BYTES + 4 * RECORD_BYTES_MAX
 assert SEGMENT_BYTES_MIN <= SEGMENT_BYTES <= SEGMENT_BYTES_MAX
 assert (

@@ -19,6 +19,7 @@ import numpy as np
 
 from engine.codes import COLD_FIRST, CommandKind, EventKind, Reason, RefForm
 from engine.domain.curve import Clearing
+from engine.generations import OtherGeneration
 from engine.limits import BODY_BYTES_MAX
 from engine.log.interface import Tail
 from engine.log.record import GENERATION, GENESIS_DIGEST, Record, chain_events
@@ -26,6 +27,7 @@ from engine.log.snapshot import BadSnapshot, Snapshot, section_group, snapshot_n
 from engine.markets import helmsman, identity, phases, registers, timers
 from engine.markets.call_auction import clear
 from engine.markets.turn import NO_EVENTS, Turn
+from engine.messages import bodies
 from engine.messages.bodies import Bid, Body, EndSale, OpenSale, decode_body
 from engine.messages.rows import ROW_VERSION
 from engine.state.canonical import state_hash
@@ -40,12 +42,19 @@ def _nothing(turn: Turn, body: Body) -> Reason:
     return Reason.NONE
 
 
+def _generation(turn: Turn, body: bodies.Generation) -> Reason:
+    """The machine has checked that it stands on the migrated state."""
+    turn.emit(EventKind.GENERATION_OPENED, qty=body.after, leaves=body.before)
+    return Reason.NONE
+
+
 # Cold rules by kind. RESUME stands apart: it comes before the timers.
 RULES: dict[CommandKind, Callable[[Turn, Any], Reason]] = {
     CommandKind.TIME: _nothing,
     CommandKind.RESUME: timers.resume,
     CommandKind.SKIP: _nothing,
     CommandKind.GENESIS: registers.genesis,
+    CommandKind.GENERATION: _generation,
     CommandKind.OPEN_ACCOUNT: registers.open_account,
     CommandKind.ADD_KEY: registers.add_key,
     CommandKind.REVOKE_KEY: registers.revoke_key,
@@ -75,6 +84,7 @@ class Machine:
         self.seq = 0  # last command applied
         self.ts_ns = 0  # of its record
         self.event_digest = GENESIS_DIGEST  # chain over all records that had commands
+        self.migrated: tuple[int, bytes] | None = None  # state it comes from, until GENERATION has told of it
 
     def snapshot(self, tail: Tail, extra: Mapping[str, np.ndarray | bytes] | None = None) -> Snapshot:
         """The whole state, standing after the record before `tail`; arrays of its own, which nothing here changes
@@ -89,8 +99,11 @@ class Machine:
 
     @classmethod
     def restored(cls, hot: Hot, snapshot: Snapshot, skips: frozenset[int] = frozenset()) -> Machine:
-        """The machine that a snapshot of this generation tells, on unused books. Raises BadSnapshot when its sections
-        are no state, or another one than its hash says."""
+        """The machine that a snapshot of this generation tells (or one migrated to it: the first record to come is then
+        GENERATION), on unused books. Raises BadSnapshot when its sections are no state, or another one than its hash
+        says; OtherGeneration."""
+        if snapshot.generation != GENERATION:
+            raise OtherGeneration(f"snapshot {snapshot_name(snapshot.number)}", snapshot.generation)
         name = snapshot_name(snapshot.number)
         machine = cls(hot, skips)
         try:
@@ -99,7 +112,7 @@ class Machine:
         except (KeyError, ValueError, IndexError, msgspec.DecodeError) as error:
             raise BadSnapshot(name, f"its sections are no state: {type(error).__name__} {error}") from error
         machine.seq, machine.ts_ns = snapshot.seq, snapshot.ts_ns
-        machine.event_digest = snapshot.event_digest
+        machine.event_digest, machine.migrated = snapshot.event_digest, snapshot.migrated
         if (found := machine.state_hash()) != snapshot.state_hash:
             raise BadSnapshot(name, f"its state has hash {found.hex()}, it says {snapshot.state_hash.hex()}")
         return machine
@@ -107,12 +120,17 @@ class Machine:
     def apply(self, record: Record) -> np.ndarray:
         """EVENT[n] of the record's commands, in order. An empty record fires nothing and changes nothing.
 
-        Raises AssertionError when the record does not follow the one before, and whatever a bug raises.
+        Raises OtherGeneration, before anything changes: its meaning is another release's to tell. AssertionError when
+        the record does not follow the one before, and whatever a bug raises.
         """
+        if record.generation != GENERATION:
+            raise OtherGeneration(f"record {record.number}", record.generation)
         assert record.first_seq == self.seq + 1, f"record begins at {record.first_seq}, expected {self.seq + 1}"
         assert record.ts_ns >= self.ts_ns, f"time of the record falls from {self.ts_ns} to {record.ts_ns}"
         if record.count == 0:
             return NO_EVENTS
+        if self.migrated is not None:
+            assert record.batch.rows["kind"].tolist() == [CommandKind.GENERATION], "a migrated state is told of first"
         turn = Turn(self.venue, self.hot, first_seq=record.first_seq, ts_ns=record.ts_ns)
         if self.seq == 0:
             timers.arm_sweep(turn)
@@ -185,6 +203,8 @@ class Machine:
             reason = Reason.ACCOUNT_UNKNOWN
         if reason == Reason.NONE and row["kind"] == CommandKind.RESUME and not alone:
             reason = Reason.NOT_PERMITTED
+        if isinstance(body, bodies.Generation):
+            reason = self._may_open(body)
         instrument, order = _about(body)
         if reason != Reason.NONE:
             _refuse(turn, reason, instrument, order)
@@ -207,6 +227,16 @@ class Machine:
             turn.emit(EventKind.DONE, instrument=instrument, order=order, account=turn.account)
         if key is not None and asked is not None:
             identity.remember(turn, key, asked, reason=reason, instrument=instrument, order=order)
+
+    def _may_open(self, body: bodies.Generation) -> Reason:
+        """GENERATION stands on a state that was just migrated, and on no other. That this is the state it speaks of is
+        asserted: the release that wrote it came to another one."""
+        if self.migrated is None:
+            return Reason.NOT_PERMITTED
+        migrated, self.migrated = self.migrated, None
+        told = (body.before, body.hash_before, body.after, body.hash_after)
+        assert told == (*migrated, GENERATION, self.state_hash()), "the migrated state is not the one that was recorded"
+        return Reason.NONE
 
 
 def _in_hand(row: int, record: Record) -> str:

@@ -70,6 +70,7 @@ _CONFLICT = {
 }
 _FORBIDDEN = {Reason.NOT_OWNER, Reason.NOT_PERMITTED, Reason.ACCOUNT_UNKNOWN, Reason.SELF_BID}
 _FULL = {Reason.ORDERS_FULL, Reason.STREAMS_FULL, Reason.CLIENT_IDS_FULL}
+_SHARE_FULL = {Reason.STREAMS_SHARE_FULL, Reason.CLIENT_IDS_SHARE_FULL}
 
 # The field of a request that a reason blames.
 POINTER: dict[Reason, str] = {
@@ -135,6 +136,8 @@ def status_of(reason: int) -> int:
         return 409
     if reason in _FORBIDDEN:
         return 403
+    if reason in _SHARE_FULL:
+        return 429
     return 503 if reason in _FULL else 422
 
 

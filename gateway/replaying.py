@@ -2,6 +2,9 @@
 
 Used by serve at its start, by the follower, and by the offline commands. A snapshot that is damaged is passed over for
 the older one, and the older one for the log from its beginning while that is there: it costs time and nothing else.
+
+Where older generations of the rules stand before this one, the beginning is the boundary: the last snapshot of the
+older one, migrated; the record after it is GENERATION (`engine/generations.py`, `gateway/upgrade.py`).
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.generations import OtherGeneration, migrated
 from engine.log.files import Files, RealFiles
 from engine.log.interface import Log, LogCorrupt, Tail
 from engine.log.local import LocalLog
@@ -24,6 +28,7 @@ from engine.log.snapshot import (
     BadSnapshot,
     Snapshot,
     list_snapshots,
+    read_header,
     read_snapshot,
     section_group,
     snapshot_name,
@@ -45,6 +50,10 @@ class NoVenue(Exception):
 
 class NoWayBack(Exception):
     """Neither a sound snapshot nor the beginning of the log is there. The message says what was tried."""
+
+
+class WrongGeneration(NoWayBack):
+    """The log ends under other rules than this release's."""
 
 
 @dataclass
@@ -93,12 +102,16 @@ def stand(
 ) -> Standing:
     """Where to begin: the newest sound snapshot in `folder` (at or before record `at_most`), else the log's beginning.
 
-    whole  begin as early as possible instead: at the log's beginning
+    whole  begin as early as possible instead: at the log's beginning, or where this generation begins
 
-    Raises NoWayBack; LogCorrupt when a snapshot stands beyond the end of the log: records that were durable are gone.
+    Raises WrongGeneration, NoWayBack; LogCorrupt when a snapshot stands beyond the end of the log: records that were
+    durable are gone.
     """
+    _check_generation(log)
     notes: list[str] = []
-    for number in [] if whole else list_snapshots(files, folder):
+    first = _first_generation(log)
+    begins_here = first in (0, GENERATION)
+    for number in [] if whole and begins_here else list_snapshots(files, folder):
         if at_most is not None and number > at_most:
             continue
         if number > log.durable_number and log.live:
@@ -107,22 +120,62 @@ def stand(
             why = f"the log ends at record {log.durable_number}, but there is a snapshot of record {number}"
             raise LogCorrupt("(end)", 0, log.tail.next_seq, why)
         try:
-            snapshot = read_snapshot(files, folder / snapshot_name(number))
-            return _on(snapshot, make_hot(), log.skips, notes)
-        except (BadSnapshot, OSError) as error:
+            path = folder / snapshot_name(number)
+            if whole and read_header(files, path).generation == GENERATION:
+                continue
+            return _on(read_snapshot(files, path), make_hot(), log, notes)
+        except (BadSnapshot, OtherGeneration, OSError) as error:
             notes.append(f"{error}; going back to the one before")
-    if log.first_number == 1 or log.has(1):
+    if begins_here:
         return Standing(Machine(make_hot(), log.skips), notes=notes)
     tried = "; ".join(notes) or "there is none"
-    raise NoWayBack(f"no snapshot can be used ({tried}), and the log no longer reaches back to its beginning")
+    why = "the log no longer reaches back to its beginning" if first is None else f"it begins in generation {first}"
+    raise NoWayBack(f"no snapshot can be used ({tried}), and {why}")
 
 
-def _on(snapshot: Snapshot, hot: Hot, skips: frozenset[int], notes: list[str]) -> Standing:
+def _check_generation(log: Log) -> None:
+    if log.generation > GENERATION:
+        raise WrongGeneration(
+            f"the log ends in generation {log.generation}, this release knows those up to {GENERATION}: "
+            "it takes the release that wrote it, or a later one"
+        )
+    if 0 < log.generation < GENERATION:
+        raise WrongGeneration(
+            f"the log ends in generation {log.generation}, this release applies {GENERATION}: `qhatu serve` upgrades "
+            "it; until then it takes the release that wrote it"
+        )
+
+
+def _first_generation(log: Log) -> int | None:
+    """Of the log's first record: 0 where there is none yet, None where the log does not reach back so far."""
+    if log.first_number != 1 and not log.has(1):
+        return None
+    first = next(iter(log.read()), None)
+    return 0 if first is None else first.generation
+
+
+def _on(snapshot: Snapshot, hot: Hot, log: Log, notes: list[str]) -> Standing:
+    tail = snapshot.tail
     if snapshot.generation != GENERATION:
-        raise BadSnapshot(snapshot_name(snapshot.number), f"it is of generation {snapshot.generation}")
+        tail, snapshot = _boundary(log, snapshot), migrated(snapshot)
     trades = TradeFold()
     trades.load(section_group(snapshot.sections, "extra/"))
-    return Standing(Machine.restored(hot, snapshot, skips), snapshot.tail, trades, notes)
+    return Standing(Machine.restored(hot, snapshot, log.skips), tail, trades, notes)
+
+
+def _boundary(log: Log, snapshot: Snapshot) -> Tail:
+    """The place where this generation begins, when the snapshot stands at the end of the one before: nothing but empty
+    records lies between. Raises BadSnapshot."""
+    tail = snapshot.tail
+    for record in log.read(tail):
+        if record.generation == GENERATION:
+            return tail
+        if record.count:
+            break
+        tail = tail.after(record)
+    raise BadSnapshot(
+        snapshot_name(snapshot.number), f"it is of generation {snapshot.generation} and does not stand at its end"
+    )
 
 
 def rebuild(

@@ -52,6 +52,7 @@ from gateway.scheduler import Scheduler
 from gateway.sequencer import Fatal, Outcome, Sequencer, Stopped
 from gateway.settings import Settings
 from gateway.status_file import StatusFile
+from gateway.upgrade import upgrade
 
 log = logging.getLogger("qhatu.venue")
 PROGRESS_SECONDS = 1.0
@@ -171,6 +172,8 @@ class Venue:
         """The state at the end of the log: from a snapshot and the log after it."""
         folder, started = self.settings.data / SNAPSHOT_FOLDER, time.monotonic()
         try:
+            for note in upgrade(self.env.files, self.settings.data, self.log, compiled_books):
+                say(note)
             standing = stand(self.env.files, folder, self.log, compiled_books)
         except NoWayBack as error:
             raise StartRefused(str(error)) from error

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine.codes import CommandKind, OrderType, Side, TimeInForce
-from engine.log.record import GENESIS_DIGEST, Record, encode_record
+from engine.log.record import GENERATION, GENESIS_DIGEST, Record, encode_record
 from engine.machine import Machine
 from engine.messages import bodies
 from engine.messages.batch import Batch, cold, join
@@ -44,7 +44,7 @@ class Recorder:
             encode_record(
                 batch,
                 shard=0,
-                generation=1,
+                generation=GENERATION,
                 epoch=1,
                 first_seq=before.next_seq if before else 1,
                 ts_ns=self.ts_ns if ts_ns is None else ts_ns,

@@ -24,8 +24,8 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.codes import CommandKind, OrderType, Phase, Side, TimeInForce
-from engine.limits import CLIENT_ID_MEMORY_NS
+from engine.codes import CommandKind, OrderType, Phase, Reason, RefForm, Side, TimeInForce
+from engine.limits import CLIENT_ID_MEMORY_NS, STREAMS_PER_ACCOUNT_MAX
 from engine.log.archive import archive_before
 from engine.log.files import RealFiles
 from engine.log.local import LocalLog
@@ -47,6 +47,7 @@ from tests.recorder import SECOND_NS, T0_NS, auction_sale, bid_of, coffee, order
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = ROOT / "tests" / "gateway" / "venue.toml"
 SEGMENT_BYTES = 64 * 1024
+ROWS_PER_RECORD = 900  # at most; it fits a segment
 BOOK, CALL_BOOK, CLOSED_BOOK, FAR_BOOK = 1, 2, 3, 4
 BOOKS = (BOOK, CALL_BOOK, FAR_BOOK)
 TRADERS = range(10, 16)
@@ -206,6 +207,10 @@ def told(data: Path) -> Writer:
     for _ in range(4):
         traders.trade(20, BOOK, CALL_BOOK, call=True)
 
+    # One account uses up its share of streams; another is not touched by it.
+    fill_streams(writer, TRADERS[0])
+    fill_streams(writer, TRADERS[1], upto=3)
+
     # An open sale with proxy maxima and a lot nobody wants yet; one whose clock runs.
     writer.do(
         auction_sale(writer.ts_ns, 2, lots=3, open_for_s=86_400), auction_sale(writer.ts_ns, 3, open_for_s=86_400)
@@ -221,6 +226,18 @@ def told(data: Path) -> Writer:
     writer.snapshot()
     writer.log.close()
     return writer
+
+
+def fill_streams(writer: Writer, account: int, upto: int = STREAMS_PER_ACCOUNT_MAX + 1) -> None:
+    """Cancels of no order, each the first message of a new stream."""
+    for first in range(0, upto, ROWS_PER_RECORD):
+        count = min(ROWS_PER_RECORD, upto - first)
+        rows = order_row(account, Side.BUY, 0, 0, kind=CommandKind.CANCEL).rows.repeat(count)
+        rows["ref_form"], rows["ref_lo"] = RefForm.STREAM, 1
+        rows["ref_hi"] = 1_000 + first + np.arange(count)
+        events = writer.do(Batch(rows))
+    full = upto > STREAMS_PER_ACCOUNT_MAX
+    assert events["reason"][-1] == (Reason.STREAMS_SHARE_FULL if full else Reason.ORDER_UNKNOWN)
 
 
 def packed(data: Path) -> bytes:

@@ -17,6 +17,7 @@ from engine.kernels.constants import (
     CANCELLED,
     CLIENT_ID_REUSED,
     CLIENT_IDS_FULL,
+    CLIENT_IDS_SHARE_FULL,
     COLD_FIRST,
     DONE,
     DUPLICATE,
@@ -45,6 +46,7 @@ from engine.kernels.constants import (
     SELL,
     STALE_REF,
     STREAMS_FULL,
+    STREAMS_SHARE_FULL,
     UNPRICED,
 )
 from engine.kernels.events import emit, emit_of_order
@@ -116,6 +118,9 @@ def recognise(s, events, r, extensions):
         else:
             emit(s, events, DUPLICATE, 0, 0, e.reason, 0, r.instrument, 0, r.account, 0, e.order, e.seq, 0, 0)
         return False, np.int64(NOTHING)
+    if s.accounts[account].ids >= m.ids_share:
+        reject(s, events, r, CLIENT_IDS_SHARE_FULL, 0)
+        return False, np.int64(NOTHING)
     if m.ids >= m.ids_max:
         reject(s, events, r, CLIENT_IDS_FULL, 0)
         return False, np.int64(NOTHING)
@@ -142,10 +147,15 @@ def decide(s, r, extensions, has_bodies, events):
             reject(s, events, r, STALE_REF, max(last, 0))
             return DONE
         if last < 0:
+            a = s.accounts[r.account]
+            if a.streams >= m.streams_share:
+                reject(s, events, r, STREAMS_SHARE_FULL, 0)
+                return DONE
             if m.streams >= m.streams_max:
                 reject(s, events, r, STREAMS_FULL, 0)
                 return DONE
             m.streams += 1
+            a.streams += 1
             s.stream_keys[place] = np.int64(r.account) << 32 | np.int64(r.ref_hi)
         s.stream_last[place] = number
     elif (r.ref_form == REF_TEXT or r.ref_form == REF_DIGEST) and r.kind != CANCEL:

@@ -139,6 +139,7 @@ def remember_id(s, account, form, hi, lo, body_hash, seq):
     else:
         m.ids_free = s.ids[entry].next
     m.ids += 1
+    s.accounts[account].ids += 1
     e = s.ids[entry]
     e.account = account
     e.form = form
@@ -218,6 +219,7 @@ def forget_ids(s, now_ns):
         e.next = m.ids_free
         m.ids_free = entry
         m.ids -= 1
+        s.accounts[e.account].ids -= 1
 
 
 @step

@@ -13,8 +13,10 @@
     instrument is listed                                             x    x      x       instrument_unknown
     -- identity: until here nothing is consumed --
     stream number rises                                              x    x      x       stale_ref
+    the account's share has room for another stream                  x    x      x       streams_share_full
     room for another stream                                          x    x      x       streams_full
     text id is new (a CANCEL has none of its own)                    x           x       duplicate, client_id_reused
+    the account's share has room for another text id                 x           x       client_ids_share_full
     room for another text id                                         x           x       client_ids_full
     -- from here a refusal is this id's answer for ever --
     phase (a REPLACE needs a phase of entry and of cancelling)       x    x      x       phase_forbids
@@ -31,6 +33,9 @@
 
 A CANCEL's side, type, tif, price, qty and a NEW's order are not read. A CANCEL whose `order` is not 0 does not read the
 text in its client_ref.
+
+Shares are of generation 2. An account that had more than its share before keeps what it has and gets no more until it
+is below; nothing is forgotten early.
 """
 
 from __future__ import annotations
@@ -143,7 +148,7 @@ def malformed(s, r, extensions, has_bodies):
             return reason
     if not ref_is_well_formed(r, has_bodies):
         return REF_INVALID
-    if r.account >= len(s.accounts) or s.accounts[r.account] == 0:
+    if r.account >= len(s.accounts) or s.accounts[r.account].open == 0:
         return ACCOUNT_UNKNOWN
     if r.instrument >= len(s.books) or s.books[r.instrument].listed == 0:
         return INSTRUMENT_UNKNOWN

@@ -58,6 +58,7 @@ class Log(Protocol):
     # the command it names, so a start that reads from a snapshot on needs no others)
     first_number: int  # first record that `read` can give without an archive
     tail: Tail  # where it ends
+    generation: int  # of the rules its last record was written under; 0 without a record
     live: bool  # another process writes it meanwhile: by now it may go on beyond `durable_number`
     durable_number: int  # last record known durable, 0 for none
     failed: str | None  # why nothing more can be written

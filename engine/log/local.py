@@ -53,6 +53,7 @@ class LocalLog:
         self.notes: list[str] = []
         self.skips: frozenset[int] = frozenset()
         self.tail = Tail()
+        self.generation = 0
         self.durable_number = 0
         self.first_number = 1
         self.live = False
@@ -135,6 +136,7 @@ class LocalLog:
             for record in walk:
                 skips.update(skips_of(record.batch))
                 vouched = max(vouched, record.durable_through)
+                self.generation = record.generation
                 last = record
             self.tail = walk.tail
             torn = None
@@ -147,9 +149,16 @@ class LocalLog:
                     raise LogCorrupt(path.name, walk.at, walk.tail.next_seq, why)
                 torn = str(walk.trouble)
             end = End(path, header.segment_bytes, walk.at, last, torn)
+        if not self.generation and (archived := list_archived(self.files, self.directory)):
+            self.generation = self._last_archived_generation(archived[-1])
         self.skips = frozenset(skips)
         self.durable_number = vouched if self.live else self.tail.next_number - 1
         return end
+
+    def _last_archived_generation(self, number: int) -> int:
+        """Of the last record before the plain segments, when these have none yet."""
+        _, walk = self._walk(dict(list_all(self.files, self.directory))[number])
+        return max((record.generation for record in walk), default=0)
 
     def _walk(self, path: Path) -> tuple[SegmentHeader, Walk]:
         buffer = read_packed(self.files, path) if is_packed(path) else content(self.files, path)
@@ -209,7 +218,7 @@ class LocalLog:
         except OSError as error:
             raise self._fail(f"record {record.number} could not be made durable: {error}") from error
         self._at += room
-        self.tail = self.tail.after(record)
+        self.tail, self.generation = self.tail.after(record), record.generation
         self.durable_number = record.number
 
     def wants_room(self) -> bool:

@@ -23,6 +23,7 @@ class MemoryLog:
         self._epoch: int | None = None
         self.failed: str | None = None
         self.tail = Tail()
+        self.generation = 0
         skips: list[int] = []
         for raw in raws or []:
             record = decode_record(raw)
@@ -30,7 +31,7 @@ class MemoryLog:
             if fault:
                 raise LogCorrupt("memory", len(self._raws), self.tail.next_seq, fault)
             skips += skips_of(record.batch)
-            self.tail = self.tail.after(record)
+            self.tail, self.generation = self.tail.after(record), record.generation
             self._raws.append(raw)
         self.skips = frozenset(skips)
         self.durable_number = len(self._raws)
@@ -54,7 +55,7 @@ class MemoryLog:
             self.failed = f"record {record.number} could not be made durable: asked to fail"
             raise LogFailed(self.failed)
         self._raws.append(record.raw)
-        self.tail = self.tail.after(record)
+        self.tail, self.generation = self.tail.after(record), record.generation
         self.durable_number = record.number
 
     def read(self, after: Tail = Tail()) -> Iterator[Record]:

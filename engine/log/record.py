@@ -17,6 +17,7 @@ from struct import Struct
 import google_crc32c
 import numpy as np
 
+from engine.codes import GENERATION as GENERATION
 from engine.limits import (
     RECORD_ALIGN_BYTES,
     RECORD_BYTES_MAX,
@@ -29,7 +30,6 @@ from engine.messages.rows import COMMAND, EXTENSION
 
 MAGIC = int.from_bytes(b"QHR1", "little")
 DIGEST_BYTES = 16
-GENERATION = 1  # of the rules: a release that changes what a log means ends one and opens the next
 GENESIS_DIGEST = bytes(DIGEST_BYTES)  # prev_digest of record 1, and the event digest before any event
 
 HEADER = np.dtype(

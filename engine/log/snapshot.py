@@ -79,6 +79,7 @@ class Snapshot:
     state_hash: bytes
     sections: dict[str, Section]
     made_by: dict[str, str] = field(default_factory=dict)  # versions, for a reader of the file
+    migrated: tuple[int, bytes] | None = None  # generation and state hash that it had in its file, once it was migrated
 
     @property
     def number(self) -> int:

@@ -30,7 +30,7 @@ def sweep_due(turn: Turn, timer: Timer) -> None:
     venue = turn.venue
     turn.hot.sweep_client_ids(turn.ts_ns)
     forget_ns = turn.ts_ns - limits.CLIENT_ID_MEMORY_NS
-    venue.remembered = {key: first for key, first in venue.remembered.items() if first.ts_ns > forget_ns}
+    venue.forget(forget_ns)
     venue.schedule_keys = {key for key in venue.schedule_keys if key[2] > forget_ns}
     arm_sweep(turn)
 

@@ -62,6 +62,7 @@ AUDIENCE: dict[EventKind, Audience] = {
     EventKind.INSTRUMENT_LISTED: _open,
     EventKind.REFERENCE_SET: _open,
     EventKind.SCHEDULED: _open,
+    EventKind.GENERATION_OPENED: _register,
     EventKind.PHASE: _open,
     EventKind.UNCROSSED: _open,
     EventKind.SALE_OPENED: _open,

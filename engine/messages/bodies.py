@@ -56,6 +56,16 @@ class Genesis(Body, frozen=True):
     venue: Name
 
 
+class Generation(Body, frozen=True):
+    """The first record of a generation of the rules: the state at the end of the one before became this one."""
+
+    before: U4
+    after: U4
+    hash_before: Annotated[bytes, Meta(min_length=16, max_length=16)]  # of the state, as the older generation has it
+    hash_after: Annotated[bytes, Meta(min_length=16, max_length=16)]
+    release: Label = ""  # that opened it
+
+
 class OpenAccount(Body, frozen=True):
     account: AccountId
     label: Label  # pseudonymous; a person's name never enters the log
@@ -180,6 +190,7 @@ BODIES: dict[CommandKind, type[Body]] = {
     CommandKind.RESUME: Resume,
     CommandKind.SKIP: Skip,
     CommandKind.GENESIS: Genesis,
+    CommandKind.GENERATION: Generation,
     CommandKind.OPEN_ACCOUNT: OpenAccount,
     CommandKind.ADD_KEY: AddKey,
     CommandKind.REVOKE_KEY: RevokeKey,

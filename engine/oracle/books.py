@@ -7,7 +7,7 @@ so that the best level of either side comes first.
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -212,6 +212,8 @@ class Books:
         self.slots = Slots(space)
         self.streams: dict[tuple[int, int], int] = {}  # (account, stream) -> last number taken
         self.client_ids: dict[tuple[int, int, int, int], ClientId] = {}  # (account, form, hi, lo)
+        self.streams_of: Counter[int] = Counter()  # streams by account
+        self.client_ids_of: Counter[int] = Counter()
         self._events: list[tuple] = []
 
     # Registers
@@ -302,9 +304,14 @@ class Books:
             if row.ref_lo <= last:
                 self._reject(row, Reason.STALE_REF, counter_order=last)
                 return
-            if stream not in self.streams and len(self.streams) == self.space.streams:
-                self._reject(row, Reason.STREAMS_FULL)
-                return
+            if stream not in self.streams:
+                if self.streams_of[row.account] >= self.space.streams_share:
+                    self._reject(row, Reason.STREAMS_SHARE_FULL)
+                    return
+                if len(self.streams) == self.space.streams:
+                    self._reject(row, Reason.STREAMS_FULL)
+                    return
+                self.streams_of[row.account] += 1
             self.streams[stream] = row.ref_lo
         elif row.ref_form in TEXT_FORMS and row.kind != CommandKind.CANCEL:
             key = (row.account, row.ref_form, row.ref_hi, row.ref_lo)
@@ -317,9 +324,13 @@ class Books:
                     self._emit(EventKind.DUPLICATE, reason=first.reason, instrument=row.instrument,
                                account=row.account, order=first.order, counter_order=first.seq)  # fmt: skip
                 return
+            if self.client_ids_of[row.account] >= self.space.client_ids_share:
+                self._reject(row, Reason.CLIENT_IDS_SHARE_FULL)
+                return
             if len(self.client_ids) == self.space.client_ids:
                 self._reject(row, Reason.CLIENT_IDS_FULL)
                 return
+            self.client_ids_of[row.account] += 1
             remembered = self.client_ids[key] = ClientId(body_hash, self._seq)
 
         reason, target = self._refusal(row)
@@ -598,6 +609,7 @@ class Books:
             for key, known in self.client_ids.items()
             if known.closed_ns < 0 or known.closed_ns > now_ns - CLIENT_ID_MEMORY_NS
         }
+        self.client_ids_of = Counter(account for account, *_ in self.client_ids)
 
     # Readers
 
@@ -685,6 +697,8 @@ class Books:
             entry = self.client_ids[account, form, hi, lo] = ClientId(body_hash, seq, made, reason, closed_ns)
             if closed_ns < 0:
                 self.orders[made].client_ids.append(entry)
+        self.streams_of = Counter(account for account, _ in self.streams)
+        self.client_ids_of = Counter(account for account, *_ in self.client_ids)
 
     def canonical(self) -> Iterator[tuple[str, bytes]]:
         return canonical_parts(self.sections())

@@ -156,12 +156,16 @@ def _audit_streams(s: State) -> None:
     used = s.stream_keys[s.stream_keys != 0]
     _check(len(used) == s.meta[0]["streams"] == len(set(used.tolist())), "streams counted wrongly")
     _check(bool(np.all(s.stream_last[s.stream_keys != 0] > 0)), "a stream without a number")
+    counted = np.bincount(used >> 32, minlength=len(s.accounts))
+    _check(np.array_equal(counted, s.accounts["streams"]), "streams of an account counted wrongly")
 
 
 def _audit_client_ids(s: State) -> None:
     m = s.meta[0]
     entries = (s.id_index[s.id_index != 0] - 1).tolist()
     _check(len(entries) == m["ids"] == len(set(entries)), "client ids counted wrongly")
+    counted = np.bincount(s.ids["account"][entries], minlength=len(s.accounts))
+    _check(np.array_equal(counted, s.accounts["ids"]), "client ids of an account counted wrongly")
     free: list[int] = []
     entry = int(m["ids_free"])
     while entry != NOTHING:

@@ -47,7 +47,7 @@ from engine.state.hot import (
     Section,
     Space,
 )
-from engine.state.layout import BOOK, CLIENT_ID, COLD, FAR, LEVEL, META, NOTHING, ORDER, SIDE, State, grown
+from engine.state.layout import ACCOUNT, BOOK, CLIENT_ID, COLD, FAR, LEVEL, META, NOTHING, ORDER, SIDE, State, grown
 from engine.state.sections import canonical_parts, orders_by_book, texts_of
 
 EVENT_BUFFER_ROWS = 1_024
@@ -82,7 +82,7 @@ class Books:
     ) -> None:
         assert WINDOW_TICKS_MIN <= window_ticks <= WINDOW_TICKS_MAX and window_ticks.bit_count() == 1
         assert event_rows >= EVENT_BUFFER_ROWS_MIN
-        self.window_ticks = window_ticks
+        self.space, self.window_ticks = space, window_ticks
         self.events = np.zeros(event_rows, EVENT)
         self.state = State(
             orders=np.zeros(space.slots_initial, ORDER),
@@ -94,7 +94,7 @@ class Books:
             far=np.zeros(1024, FAR),
             books=np.zeros(16, BOOK),
             sides=np.tile(SIDE_EMPTY, 32),
-            accounts=np.zeros(64, np.uint8),
+            accounts=np.zeros(64, ACCOUNT),
             stream_keys=np.zeros(64, np.int64),
             stream_last=np.zeros(64, np.int64),
             ids=np.zeros(64, CLIENT_ID),
@@ -108,6 +108,7 @@ class Books:
         meta["hash_seed"] = hash_seed
         meta["orders_max"], meta["generations_max"] = space.orders, space.generations
         meta["streams_max"], meta["ids_max"] = space.streams, space.client_ids
+        meta["streams_share"], meta["ids_share"] = space.streams_share, space.client_ids_share
         self._listed: list[int] = []
         self._texts: dict[int, str] = {}  # full text of long client ids; entries of ended orders are dropped at times
         self._spare_windows: dict[int, list[tuple[int, int]]] = {}  # ticks -> (level0, bits0), all zero
@@ -135,7 +136,7 @@ class Books:
         assert account >= 1
         if account >= len(self.state.accounts):
             self.state = self.state._replace(accounts=grown(self.state.accounts, _power_of_two(account + 1)))
-        self.state.accounts[account] = 1
+        self.state.accounts[account]["open"] = 1
 
     def set_phase(self, instrument: int, phase: int) -> None:
         row = self.state.books[instrument]
@@ -378,7 +379,7 @@ class Books:
         return {
             "books": heads,
             "orders": joined(parts) if parts else np.zeros(0, ORDER_VIEW),
-            "accounts": np.flatnonzero(s.accounts).astype(np.uint32),
+            "accounts": np.flatnonzero(s.accounts["open"]).astype(np.uint32),
             "streams": streams[np.argsort(keys)],
             "client_ids": known[np.lexsort((known["lo"], known["hi"], known["form"], known["account"]))],
             "texts": "".join(texts).encode("ascii"),
@@ -440,6 +441,7 @@ class Books:
         keys = streams["account"].astype(np.int64) << 32 | streams["stream"].astype(np.int64)
         views.reindex_streams(self.state, keys, streams["last"].astype(np.int64))
         self.state.meta[0]["streams"] = len(streams)
+        np.add.at(self.state.accounts["streams"], streams["account"], 1)
 
     def _load_client_ids(self, known: np.ndarray) -> None:
         size = max(len(self.state.ids), _power_of_two(len(known) + 1))
@@ -450,6 +452,7 @@ class Books:
         self.state = self.state._replace(ids=ids, id_index=np.zeros(INDEX_PLACES_PER_ID * size, np.int32))
         meta = self.state.meta[0]
         meta["ids"] = meta["ids_fresh"] = len(known)
+        np.add.at(self.state.accounts["ids"], known["account"], 1)
         closed = np.flatnonzero(known["closed_ns"] != NOTHING)
         closed = closed[np.argsort(known["closed_ns"][closed], kind="stable")]  # oldest first
         if len(closed):

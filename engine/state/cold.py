@@ -75,7 +75,7 @@ def venue_of(sections: Mapping[str, bytes]) -> Venue:
     venue.schedule_keys = read("schedule_keys", set[tuple[int, int, int]])
     venue.timers = Timers.restored(*read("timers", tuple[int, list[Timer]]))
     venue.sales = {sale.sale: sale for sale in map(_sale_of, read("sales", list[dict[str, Any]]))}
-    venue.remembered = dict(read("remembered", list[tuple[tuple[int, int, int, int], Remembered]]))
+    venue.recall(dict(read("remembered", list[tuple[tuple[int, int, int, int], Remembered]])))
     return venue
 
 

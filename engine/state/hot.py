@@ -82,10 +82,14 @@ class Space(NamedTuple):
     generations: int = limits.GENERATION_MAX
     streams: int = limits.STREAMS_MAX
     client_ids: int = limits.CLIENT_IDS_MAX
+    streams_share: int = limits.STREAMS_PER_ACCOUNT_MAX  # of one account
+    client_ids_share: int = limits.CLIENT_IDS_PER_ACCOUNT_MAX
 
 
 class Hot(Protocol):
     """Order books of all instruments. Ids are those of the log; known once listed."""
+
+    space: Space
 
     def list_instrument(
         self, instrument: int, *, multiplier: int, price_min: int, price_max: int, qty_max: int

@@ -83,6 +83,16 @@ SIDE = np.dtype(
     ]
 )
 
+# index: account
+ACCOUNT = np.dtype(
+    [
+        ("open", "<u4"),  # 1: it may trade
+        ("streams", "<u4"),  # of the packed form
+        ("ids", "<u4"),  # text ids remembered, open and closed
+        ("spare", "<u4"),
+    ]
+)
+
 # index: entry, through State.id_index by hash of (account, form, hi, lo)
 CLIENT_ID = np.dtype(
     [
@@ -137,10 +147,13 @@ META = np.dtype(
         ("generations_max", "<i8"),
         ("streams_max", "<i8"),
         ("ids_max", "<i8"),
+        ("streams_share", "<i8"),  # of one account
+        ("ids_share", "<i8"),
     ]
 )
 
-for _dtype, _bytes in ((ORDER, 32), (COLD, 32), (LEVEL, 24), (FAR, 8), (BOOK, 32), (SIDE, 64), (CLIENT_ID, 64)):
+_SIZES = ((ORDER, 32), (COLD, 32), (LEVEL, 24), (FAR, 8), (BOOK, 32), (SIDE, 64), (ACCOUNT, 16), (CLIENT_ID, 64))
+for _dtype, _bytes in _SIZES:
     assert _dtype.itemsize == _bytes, _dtype
 
 
@@ -156,7 +169,7 @@ class State(NamedTuple):
     far: np.ndarray  # FAR[capacity]  vectors of far levels
     books: np.ndarray  # BOOK[instruments + 1]
     sides: np.ndarray  # SIDE[2 x (instruments + 1)]
-    accounts: np.ndarray  # uint8[accounts + 1]  1: open
+    accounts: np.ndarray  # ACCOUNT[accounts + 1]
     stream_keys: np.ndarray  # int64[power of two]  account << 32 | stream; 0: free
     stream_last: np.ndarray  # int64[power of two]  last number taken
     ids: np.ndarray  # CLIENT_ID[capacity]

@@ -5,6 +5,7 @@ What is frozen is replaced, never altered, so a reader may keep it. Iteration th
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from msgspec import Struct
@@ -128,6 +129,7 @@ class Venue:
         "keys",
         "name",
         "remembered",
+        "remembered_of",
         "revoked_keys",
         "sales",
         "schedule_keys",
@@ -147,6 +149,21 @@ class Venue:
         self.timers = Timers()
         self.sales: dict[int, Sale] = {}
         self.remembered: dict[RefKey, Remembered] = {}
+        self.remembered_of: Counter[int] = Counter()  # how many of each account
+
+    def remember(self, key: RefKey, first: Remembered) -> None:
+        assert key not in self.remembered
+        self.remembered[key] = first
+        self.remembered_of[key[0]] += 1
+
+    def forget(self, until_ns: int) -> None:
+        """Forget what was answered at or before `until_ns`."""
+        self.recall({key: first for key, first in self.remembered.items() if first.ts_ns > until_ns})
+
+    def recall(self, remembered: dict[RefKey, Remembered]) -> None:
+        """Remember these and nothing else."""
+        self.remembered = remembered
+        self.remembered_of = Counter(account for account, *_ in remembered)
 
     def instrument(self, symbol: str) -> Instrument | None:
         """The instrument with this symbol, or None."""

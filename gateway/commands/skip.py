@@ -65,8 +65,8 @@ def skipped(data: Path, seq: int, why: str) -> dict[str, Any]:
         if seq in log.skips:
             raise Refused(f"command {seq} is passed over already")
         kind = int(holder.batch.rows["kind"][seq - holder.first_seq])
-        if kind == CommandKind.SKIP:
-            raise Refused(f"command {seq} is a {name_of(CommandKind, kind)}: it does nothing that could be passed over")
+        if kind in (CommandKind.SKIP, CommandKind.GENERATION):
+            raise Refused(f"command {seq} is a {name_of(CommandKind, kind)}: it cannot be passed over")
         stamp = Stamp(log.claim(), log.shard)
         record = stamp.record(cold(Skip(seq, why)), 0, last.applied_seq, last.event_digest)
         log.write(record)

@@ -2,11 +2,15 @@
 
 Two machines take each record; their events are compared byte by byte, and in the end the hashes of their states. The
 chain of records, the event digests that the venue wrote and every snapshot are checked on the way.
+
+Of older generations of the rules the chain of records is checked, and that this one began on the state they ended with;
+what they mean is verified by the release that wrote them.
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +26,8 @@ def verify(data: DataDir, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps(answer))
     else:
+        for generation, records in answer.pop("older", {}).items():
+            typer.echo(f"generation {generation:<2} {records} records chained; verified by the release that wrote them")
         for name, value in answer.items():
             typer.echo(f"{name:<13} {value}")
 
@@ -39,6 +45,7 @@ def verified(data: Path) -> dict[str, Any]:
     log, tell, folder = open_log(data), progress_line(), data / SNAPSHOT_FOLDER
     standing = stand(log.files, folder, log, compiled_books, whole=True)
     kernel, oracle = standing.machine, stand(log.files, folder, log, OracleBooks, whole=True).machine
+    older = _older(log, standing.number)
     snapshots = set(list_snapshots(log.files, folder))
     check = DigestCheck(kernel.seq, kernel.event_digest)
     records = events_compared = snapshots_compared = 0
@@ -68,7 +75,20 @@ def verified(data: Path) -> dict[str, Any]:
         "state_hash": kernel.state_hash().hex(),
         "event_digest": kernel.event_digest.hex(),
         "verified": True,
-    }
+    } | ({"older": older} if older else {})
+
+
+def _older(log: Any, until: int) -> dict[str, int]:
+    """Records of each older generation, up to record `until`; their chain is checked while they are read."""
+    counts: Counter[int] = Counter()
+    if until and log.has(1):
+        for record in log.read():
+            if record.number > until:
+                break
+            if record.generation < max(counts, default=0):
+                raise Refused(f"record {record.number} falls back to generation {record.generation}")
+            counts[record.generation] += 1
+    return {str(generation): counts[generation] for generation in sorted(counts)}
 
 
 def _snapshot_agrees(files: Any, folder: Path, number: int, state_hash: bytes) -> bool:

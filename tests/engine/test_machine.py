@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from engine import machine as machine_module
 from engine.codes import CommandKind, EventFlag, EventKind, Phase, Reason, Side, TimerKind
 from engine.limits import CLIENT_ID_MEMORY_NS
+from engine.log.interface import Tail
 from engine.log.record import GENESIS_DIGEST, chain_events
 from engine.machine import Machine
 from engine.markets.timers import SWEEP_EVERY_NS
@@ -19,6 +20,7 @@ from engine.messages import bodies
 from engine.messages.batch import Batch, cold, join
 from engine.messages.refs import text_ref
 from engine.state.cold import cold_sections
+from engine.state.hot import Space
 from tests.flows import mixed_flow, open_markets
 from tests.recorder import HOTS, SECOND_NS, Recorder, auction_sale, bid_of, coffee, kinds, open_venue, order_row
 
@@ -256,6 +258,24 @@ def test_an_id_is_forgotten_a_day_after_its_answer(hot):
     assert kinds(recorder.do(bodies.Time()))[0] == EventKind.TIMER
     assert recorder.machine.venue.remembered == {}
     assert kinds(recorder.do(bid_of(2, 1, 395, client_id="old")))[-1] == EventKind.REJECTED
+
+
+def test_an_account_has_a_share_of_the_ids_that_are_remembered(hot):
+    recorder = Recorder(Machine(hot(Space(client_ids=3, client_ids_share=2))))
+    open_venue(recorder)
+
+    def answer(account: int, client_id: str) -> int:
+        return recorder.do(bid_of(account, 1, 395, client_id=client_id))["reason"][-1]
+
+    unknown, share, full = Reason.SALE_UNKNOWN, Reason.CLIENT_IDS_SHARE_FULL, Reason.CLIENT_IDS_FULL
+    assert [answer(2, "a"), answer(2, "b"), answer(2, "c"), answer(2, "a")] == [unknown, unknown, share, unknown]
+    assert [answer(3, "a"), answer(3, "b"), answer(4, "a")] == [unknown, full, full]
+    told = recorder.machine.snapshot(Tail().after(recorder.records[-1]))
+    recorder.machine = Machine.restored(hot(Space(client_ids=4, client_ids_share=2)), told)
+    assert [answer(2, "c"), answer(3, "b")] == [share, unknown], "counted anew from a snapshot"
+    recorder.ts_ns += CLIENT_ID_MEMORY_NS + SWEEP_EVERY_NS
+    recorder.do(bodies.Time())
+    assert [answer(2, "c"), answer(4, "a")] == [unknown, unknown]
 
 
 # --- skip and bugs ---------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from engine.log.event_reader import EventReader
 from engine.log.event_writer import EventWriter
 from engine.log.files import RealFiles
 from engine.log.follow import LogReader
-from engine.log.record import Record, encode_record
+from engine.log.record import GENERATION, Record, encode_record
 from engine.log.replay import DigestDiffers
 from engine.machine import Machine
 from engine.state.books import Books
@@ -134,7 +134,7 @@ def test_a_writer_that_differs_is_told_with_its_sequence(season: Season) -> None
     forged = encode_record(
         record.batch,
         shard=0,
-        generation=1,
+        generation=GENERATION,
         epoch=1,
         first_seq=record.first_seq,
         ts_ns=record.ts_ns,

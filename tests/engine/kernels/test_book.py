@@ -22,6 +22,7 @@ SPACES = [
     Space(orders=40, slots_initial=4),
     Space(slots_initial=5, generations=2, orders=40),
     Space(streams=4, client_ids=10),
+    Space(streams=4, client_ids=10, streams_share=2, client_ids_share=4),
 ]
 FLOWS = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -41,7 +42,7 @@ def every_hot(space: Space) -> list[Hot]:
     return [Oracle(space), *books_of_every_shape(space)]
 
 
-@pytest.mark.parametrize("space", SPACES, ids=["plain", "few orders", "short lives", "few ids"])
+@pytest.mark.parametrize("space", SPACES, ids=["plain", "few orders", "short lives", "few ids", "small shares"])
 @given(random=st.randoms(use_true_random=False))
 @FLOWS
 def test_kernel_and_oracle_agree(space, random):

@@ -124,7 +124,7 @@ def test_every_reason_of_an_order_is_in_the_table_or_below():
     of_orders = {reason for reason in Reason if 0 < reason < Reason.BY_OWNER}
     below = {
         Reason.PHASE_FORBIDS, Reason.TIF_IN_CALL, Reason.SIDE_TOTAL_RANGE, Reason.ORDERS_FULL, Reason.STREAMS_FULL,
-        Reason.CLIENT_IDS_FULL,
+        Reason.CLIENT_IDS_FULL, Reason.STREAMS_SHARE_FULL, Reason.CLIENT_IDS_SHARE_FULL,
     }  # fmt: skip
     elsewhere = {Reason.NOT_PERMITTED}  # a gateway's answer
     assert of_orders == {row[1] for row in TABLE} | below | elsewhere
@@ -163,6 +163,53 @@ def test_space_runs_out_with_a_reason_and_comes_back(make):
     assert reasons(hot, Batch().add(NEW, price=3, ref="c")) == [Reason.CLIENT_IDS_FULL]
     hot.sweep_client_ids(5 + CLIENT_ID_MEMORY_NS)
     assert reasons(hot, Batch().add(NEW, price=3, ref="c")) == [Reason.ORDERS_FULL]
+
+
+@pytest.mark.parametrize("make", [Oracle, Books], ids=["oracle", "kernel"])
+def test_an_account_fills_its_own_share_and_nobody_elses(make):
+    space = Space(streams=4, client_ids=5, streams_share=2, client_ids_share=3)
+    hot = set_up(make(space))
+    streams = [Batch().add(CANCEL, order=FIRST, account=account, ref=stream_ref(stream, 1))
+               for account, stream in ((1, 1), (1, 2), (1, 3), (2, 1), (2, 2), (3, 1))]  # fmt: skip
+    unknown, share, full = Reason.ORDER_UNKNOWN, Reason.STREAMS_SHARE_FULL, Reason.STREAMS_FULL
+    assert [reasons(hot, one)[0] for one in streams] == [unknown, unknown, share, unknown, unknown, full]
+    assert reasons(hot, Batch().add(CANCEL, order=FIRST, ref=stream_ref(2, 2))) == [unknown], "those it has go on"
+
+    share, full = Reason.CLIENT_IDS_SHARE_FULL, Reason.CLIENT_IDS_FULL
+    own = Batch().add(NEW, price=1, ref="a").add(NEW, price=0, ref="b").add(NEW, price=1, ref="c")
+    assert reasons(hot, own) == [0, Reason.PRICE_BAND, 0]
+    assert reasons(hot, Batch().add(NEW, price=1, ref="d").add(NEW, price=1, ref="a")) == [share, 0], "or a repeat"
+    assert reasons(hot, Batch().add(NEW, price=1, account=2, ref="d").add(NEW, price=1, account=2, ref="e")) == [0, 0]
+    assert reasons(hot, Batch().add(NEW, price=1, account=3, ref="d")) == [full]
+    assert reasons(hot, Batch().add(CANCEL, ref="a"), ts_ns=5) == [Reason.BY_OWNER]
+    hot.sweep_client_ids(2 + CLIENT_ID_MEMORY_NS)  # "b" alone
+    assert reasons(hot, Batch().add(NEW, price=1, ref="d").add(NEW, price=1, ref="e")) == [0, share]
+    again = make(space)
+    again.load(hot.sections())
+    assert reasons(again, Batch().add(NEW, price=1, ref="e")) == [share], "counted anew from a snapshot"
+    if isinstance(hot, Books):
+        audit(hot)
+        audit(again)
+
+
+@pytest.mark.parametrize("make", [Oracle, Books], ids=["oracle", "kernel"])
+def test_an_account_over_its_share_keeps_what_it_has_and_gets_no_more(make):
+    """As one that comes from generation 1."""
+    before = set_up(make(Space()))
+    rows = Batch().add(NEW, price=1, ref="a").add(NEW, price=1, ref="b").add(NEW, price=1, ref="c")
+    assert reasons(before, rows.add(CANCEL, order=FIRST, ref=stream_ref(1, 1)).add(CANCEL, order=FIRST + 1,
+                                                                                 ref=stream_ref(2, 1)))  # fmt: skip
+    hot = make(Space(streams_share=1, client_ids_share=1))
+    hot.load(before.sections())
+    assert len(hot.sections()["client_ids"]) == 3 and len(hot.sections()["streams"]) == 2
+    assert reasons(hot, Batch().add(CANCEL, order=FIRST, ref=stream_ref(2, 2))) == [Reason.ORDER_UNKNOWN]
+    assert reasons(hot, Batch().add(CANCEL, order=FIRST, ref=stream_ref(3, 1))) == [Reason.STREAMS_SHARE_FULL]
+    assert reasons(hot, Batch().add(NEW, price=1, ref="d")) == [Reason.CLIENT_IDS_SHARE_FULL]
+    hot.sweep_client_ids(2 + CLIENT_ID_MEMORY_NS)
+    assert reasons(hot, Batch().add(NEW, price=1, ref="d")) == [Reason.CLIENT_IDS_SHARE_FULL], "one is open still"
+    assert reasons(hot, Batch().add(CANCEL, ref="c"), ts_ns=5) == [Reason.BY_OWNER]
+    hot.sweep_client_ids(5 + CLIENT_ID_MEMORY_NS)
+    assert reasons(hot, Batch().add(NEW, price=1, ref="d")) == [0]
 
 
 def test_the_open_quantity_of_a_side_is_bounded(hot):

@@ -16,6 +16,7 @@ EXAMPLES = [
     bodies.Resume(1, 2),
     bodies.Skip(7, "bad bid"),
     bodies.Genesis(b"g" * 16, "qhatu"),
+    bodies.Generation(1, 2, b"b" * 16, b"a" * 16, "0.2.0"),
     bodies.OpenAccount(1, "co-op", "coop"),
     bodies.AddKey(b"k" * 32, 1, 3),
     bodies.RevokeKey(b"k" * 32),

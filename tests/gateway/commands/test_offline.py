@@ -13,7 +13,7 @@ import pytest
 from engine.codes import EventKind, Phase
 from engine.log.files import Locked, RealFiles
 from engine.log.local import LocalLog
-from engine.log.record import encode_record
+from engine.log.record import GENERATION, encode_record
 from engine.machine import RULES, Machine
 from engine.messages import bodies
 from engine.messages.batch import cold
@@ -208,7 +208,7 @@ def test_a_record_that_differs_from_its_digest_is_told(data: Path, season: Seaso
     tail = log.claim()
     log.write(
         encode_record(
-            cold(bodies.Time()), shard=0, generation=1, epoch=tail.epoch, first_seq=tail.next_seq,
+            cold(bodies.Time()), shard=0, generation=GENERATION, epoch=tail.epoch, first_seq=tail.next_seq,
             ts_ns=tail.ts_ns, number=tail.next_number, prev_digest=tail.digest, durable_through=tail.next_number - 1,
             applied_seq=tail.next_seq - 1, event_digest=b"\5" * 16,
         )
