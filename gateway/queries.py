@@ -26,13 +26,13 @@ from engine.limits import PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX
 from gateway.forms import JSON, Form, Scale, scale_of_text
 from gateway.projections.fold import NO_TAKER
 from gateway.projections.reading import (
-    ORDER_COLUMNS,
     PLACE_MAX,
     candles_of,
     closed_before,
     first_fill,
     instrument_of,
     life_of,
+    order_of,
     sides_before,
     trades_before,
 )
@@ -93,19 +93,17 @@ class History:
         self, account: int, cursor: str | None = None, limit: int = PAGE_LIMIT_DEFAULT, *, form: Form = JSON
     ) -> Page:
         """Orders of an account that were filled or cancelled, the last closed first."""
-        seq, order = _place("closed", cursor, 2) or (PLACE_MAX, PLACE_MAX)
+        closed_seq, seq = _place("closed", cursor, 2) or (PLACE_MAX, PLACE_MAX)
         with self._snapshot() as db:
-            found = list(islice(closed_before(db, account, (seq, order)), _limit(limit) + 1))
+            found = list(islice(closed_before(db, account, (closed_seq, seq)), _limit(limit) + 1))
             rows, more = found[: _limit(limit)], len(found) > _limit(limit)
-            place = _cursor("closed", rows[-1][11], rows[-1][0]) if more else None
+            place = _cursor("closed", rows[-1][11], rows[-1][9]) if more else None
             return Page([self._order_view(db, form, row) for row in rows], place, _as_of(db))
 
     def order(self, account: int, order: int, *, form: Form = JSON) -> dict[str, Any] | None:
         """One order of this account, open or closed; None when there is none (another account's included)."""
         with self._snapshot() as db:
-            row = db.execute(
-                f"SELECT {ORDER_COLUMNS} FROM orders WHERE order_id = ? AND account = ?", (order, account)
-            ).fetchone()
+            row = order_of(db, account, order)
             return None if row is None else self._order_view(db, form, row) | {"as_of": _as_of(db)}
 
     def fills(

@@ -15,8 +15,9 @@ from engine.codes import EventFlag, EventKind, Reason, Side, name_of
 from engine.limits import ACCOUNTS_MAX, INSTRUMENTS_MAX
 from engine.log.record import GENESIS_DIGEST, Record
 from gateway.projections.flow import Changes, Flow, rows_at
+from gateway.projections.lives import Lives
 from gateway.projections.orders import order_changes
-from gateway.projections.postings import postings_of_closed, postings_of_fills
+from gateway.projections.postings import postings_of_fills
 from gateway.projections.registers import Registers
 
 NO_TAKER = 2  # in place of the taker's side: a fill of a call
@@ -34,11 +35,12 @@ class Cursor:
 
 
 class Fold:
-    """State between batches: registers by id, and the running numbers given out so far."""
+    """State between batches: registers by id, the entries of open orders, and the running numbers given out so far."""
 
     def __init__(self, cursor: Cursor | None = None) -> None:
         self.cursor = cursor or Cursor()
         self.registers = Registers()
+        self.lives = Lives()
         self.fills = 0  # running number over the venue
         self.trades = np.zeros(INSTRUMENTS_MAX + 1, np.int64)  # running number of each instrument's last trade
         self.events_waiting = 0
@@ -62,8 +64,7 @@ class Fold:
         told, touched = self.registers.fold(flow)
         changes |= told
         touched |= self._fold_fills(flow, changes)
-        changes |= order_changes(flow)
-        changes["closed_account"] = postings_of_closed(flow)
+        changes |= order_changes(flow, self.lives)
         self._fold_rejects(flow, changes)
         changes["instrument_counts"] = [
             (int(self.trades[instrument]), self.registers.instruments[instrument].auctions, instrument)

@@ -8,6 +8,8 @@ import numpy as np
 
 from engine.codes import EventKind, RefForm
 from gateway.projections.flow import Changes, Flow, rows_at
+from gateway.projections.lives import Lives
+from gateway.projections.postings import Postings, postings_by_seq
 
 _TOUCHES = np.zeros((256, 2), bool)  # whether an event of a kind touches its `order`, and its `counter_order`
 _TOUCHES[[EventKind.ACCEPTED, EventKind.REPLACED, EventKind.CANCELLED, EventKind.FILL], 0] = True
@@ -19,6 +21,7 @@ class _Runs:
     """What the events of each order in one batch come to. All arrays of one length."""
 
     order: np.ndarray
+    entered: np.ndarray  # seq of the command that entered it: the key of its row
     first: np.ndarray  # event of its first touch
     entry: np.ndarray  # event of its last ACCEPTED or REPLACED (meaningless without one)
     last: np.ndarray
@@ -34,19 +37,19 @@ class _Runs:
         return _Runs(*(getattr(self, name)[mask] for name in self.__dataclass_fields__))
 
 
-def order_changes(flow: Flow) -> Changes:
-    """Gather every order's events of this batch and write what they come to.
+def order_changes(flow: Flow, lives: Lives) -> Changes:
+    """Gather every order's events of this batch and write what they come to. Rows stand in the order of entry.
 
     A touch is (order, event): one for ACCEPTED, REPLACED and CANCELLED, two for a FILL. Sorted by order and then
     by event, the touches of one order are a run; runs that begin with ACCEPTED are new rows.
     """
     kind = flow.events["kind"]
-    at, side = np.nonzero(_TOUCHES[kind])
-    if not len(at):
+    touched, counter = np.nonzero(_TOUCHES[kind])
+    if not len(touched):
         return {}
-    orders = np.where(side == 0, flow.events["order"][at], flow.events["counter_order"][at])
+    orders = np.where(counter, flow.events["counter_order"][touched], flow.events["order"][touched])
     sort = np.argsort(orders, kind="stable")
-    orders, at = orders[sort], at[sort]
+    orders, at = orders[sort], touched[sort]
     kind, qty = kind[at], flow.events["qty"][at]
     starts = np.flatnonzero(np.concatenate([[True], orders[1:] != orders[:-1]]))
     ends = np.concatenate([starts[1:], [len(orders)]]) - 1
@@ -63,16 +66,24 @@ def order_changes(flow: Flow) -> Changes:
     open_after = np.where(has_entry, qty[entry] - filled_after, 0)
     cancelled = kind[ends] == EventKind.CANCELLED
     new = kind[starts] == EventKind.ACCEPTED
+    seq = flow.seq[at[starts]]
+    seq[~new] = lives.seq_of(orders[starts][~new])
+    lives.enter(orders[starts][new], seq[new])
 
     at_end = at[ends]
     run = _Runs(
-        orders[starts], at[starts], at[entry], at_end, filled_all, qty_entry, np.where(cancelled, 0, open_after),
+        orders[starts], seq, at[starts], at[entry], at_end, filled_all, qty_entry, np.where(cancelled, 0, open_after),
         cancelled, flow.seq[at_end], flow.ts_ns[at_end], flow.events["reason"][at_end],
     )  # fmt: skip
+    by_entry = np.argsort(seq)
+    run, new, has_entry, cancelled = run.where(by_entry), new[by_entry], has_entry[by_entry], cancelled[by_entry]
+    entered = np.empty(len(sort), np.int64)  # by touch
+    entered[sort] = np.repeat(seq, ends - starts + 1)
     return _new(flow, run.where(new)) | {
         "order_replaced": _replaced(flow, run.where(~new & has_entry)),
         "order_cancelled": _cancelled(run.where(~new & ~has_entry & cancelled)),
         "order_filled": _filled(run.where(~new & ~has_entry & ~cancelled)),
+        "closed_account": _closed(flow, touched, counter == 1, entered),
     }
 
 
@@ -83,6 +94,7 @@ def _new(flow: Flow, run: _Runs) -> Changes:
     stream = flow.rows["ref_form"][command] == RefForm.STREAM
     rows = np.column_stack(
         [
+            run.entered,
             run.order,
             event["account"],
             event["instrument"],
@@ -92,7 +104,6 @@ def _new(flow: Flow, run: _Runs) -> Changes:
             entry["price"],
             run.qty,
             run.filled,
-            flow.seq[run.first],
             flow.ts_ns[run.first],
             *_ends(run),
             flow.rows["ref_hi"][command].view("<i8"),
@@ -101,25 +112,45 @@ def _new(flow: Flow, run: _Runs) -> Changes:
     )
     texts = map(flow.client_text, command[~stream].tolist())
     named = [(*row[:-2], text) for row, text in zip(rows[~stream].tolist(), texts, strict=True)]
-    return {"order": rows[stream], "order_named": named}
+    accounts = event["account"].astype(np.int64)
+    return {
+        "order": rows[stream],
+        "order_named": named,
+        "order_account": postings_by_seq(run.entered, accounts, run.order),
+    }
 
 
 def _replaced(flow: Flow, run: _Runs) -> np.ndarray:
     """Orders of an earlier batch that were replaced in this one: all but what they had filled before is known."""
     tif, price = flow.rows["tif"][flow.row[run.entry]], flow.events["price"][run.entry]
-    return np.column_stack([tif, price, run.qty, run.filled, *_ends(run), run.order])
+    return np.column_stack([tif, price, run.qty, run.filled, *_ends(run), run.entered])
 
 
 def _cancelled(run: _Runs) -> np.ndarray:
-    return np.column_stack([run.filled, run.seq, run.ts_ns, run.reason, run.order])
+    return np.column_stack([run.filled, run.seq, run.ts_ns, run.reason, run.entered])
 
 
 def _filled(run: _Runs) -> np.ndarray:
     """Orders of an earlier batch that only traded: how much is left is known to the store."""
-    return np.column_stack([run.filled, run.seq, run.ts_ns, run.order])
+    return np.column_stack([run.filled, run.seq, run.ts_ns, run.entered])
 
 
 def _ends(run: _Runs) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """closed_seq, closed_ns and close_reason, zeros where the order is open; a filled one has no reason."""
     closed = run.open == 0
     return run.seq * closed, run.ts_ns * closed, run.reason * run.cancelled
+
+
+def _closed(flow: Flow, at: np.ndarray, counter: np.ndarray, entered: np.ndarray) -> Postings:
+    """Orders that a touch ended, or may have ended: a FILL does not tell what it leaves of `order`. Whether it did is
+    seen from the order's row, which names the command that closed it.
+
+    at       int64[n]  event of each touch, in the order of events
+    counter  bool[n]   whether it touches the event's counter order
+    entered  int64[n]  seq of the order's entry
+    """
+    kind, leaves = flow.events["kind"][at], flow.events["leaves"][at]
+    ends = (kind == EventKind.CANCELLED) | ((kind == EventKind.FILL) & (~counter | (leaves == 0)))
+    at, counter, entered = at[ends], counter[ends], entered[ends]
+    accounts = np.where(counter, flow.events["counter_account"][at], flow.events["account"][at])
+    return postings_by_seq(flow.seq[at], accounts.astype(np.int64), entered)

@@ -1,7 +1,7 @@
-"""Which fills and which closed orders are an account's, in blocks: what a store keeps instead of an index.
+"""Which fills and orders are an account's, in blocks: what a store keeps instead of indexes.
 
-    fills           blocks of FILLS_PER_BLOCK fills, an entry is a place in the block: PLACE
-    closed orders   blocks of SEQS_PER_BLOCK commands, an entry is the closing command's place and the order: CLOSING
+    fills    blocks of FILLS_PER_BLOCK fills, an entry is a place in the block: PLACE
+    orders   blocks of SEQS_PER_BLOCK commands, an entry is the command's place and what it entered or closed: ENTRY
 
 For each key (account, instrument) that occurs in a block there is one string of entries, in the order of the log. A
 batch adds to the strings of the last block or two and changes nothing older, wherever the log is cut.
@@ -11,14 +11,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.codes import EventKind
 from engine.limits import ACCOUNTS_MAX, INSTRUMENTS_MAX
-from gateway.projections.flow import Flow, rows_at
 
 PLACE_BITS, KEY_BITS = 14, 20
 FILLS_PER_BLOCK = SEQS_PER_BLOCK = 1 << PLACE_BITS
 PLACE = np.dtype("<u2")
-CLOSING = np.dtype([("place", "<u2"), ("order", "<i8")])
+ENTRY = np.dtype([("place", "<u2"), ("what", "<i8")])
 
 assert max(ACCOUNTS_MAX, INSTRUMENTS_MAX) < 1 << KEY_BITS and PLACE_BITS <= 16
 
@@ -32,21 +30,14 @@ def postings_of_fills(fills: np.ndarray, keys: np.ndarray) -> Postings:
     return _strings(packed >> PLACE_BITS, (packed % FILLS_PER_BLOCK).astype(PLACE))
 
 
-def postings_of_closed(flow: Flow) -> Postings:
-    """Of orders that an event ended, or may have ended: a FILL does not tell what it leaves of `order`. Whether it did
-    is seen from the order's row, which names the command that closed it."""
-    kind, fill = flow.events["kind"], flow.events["kind"] == EventKind.FILL
-    at, counter = np.nonzero(
-        np.column_stack([fill | (kind == EventKind.CANCELLED), fill & (flow.events["leaves"] == 0)])
-    )
-    events = rows_at(flow.events, at)
-    entries = np.empty(len(at), CLOSING)
-    entries["place"] = flow.seq[at] % SEQS_PER_BLOCK
-    entries["order"] = np.where(counter, events["counter_order"], events["order"])
-    runs = _run(flow.seq[at], np.where(counter, events["counter_account"], events["account"]).astype(np.int64))
+def postings_by_seq(seq: np.ndarray, keys: np.ndarray, what: np.ndarray) -> Postings:
+    """Of commands, rising, that did something (`what`) to a key, all int64[n]; the same twice in a row counts once."""
+    entries = np.empty(len(seq), ENTRY)
+    entries["place"], entries["what"] = seq % SEQS_PER_BLOCK, what
+    runs = _run(seq, keys)
     sort = np.argsort(runs, kind="stable")
     entries, runs = entries[sort], runs[sort]
-    once = _firsts(entries["order"]) | _firsts(entries["place"])  # of a taker's fills, which stand together
+    once = _firsts(runs) | _firsts(entries["place"]) | _firsts(entries["what"])  # a taker's fills stand together
     return _strings(runs[once], entries[once])
 
 
@@ -55,11 +46,10 @@ def fills_in(block: int, entries: bytes) -> np.ndarray:
     return block * FILLS_PER_BLOCK + np.frombuffer(entries, PLACE).astype(np.int64)
 
 
-def closed_in(block: int, entries: bytes) -> list[tuple[int, int]]:
-    """(closed_seq, order) of a string, rising."""
-    closings = np.frombuffer(entries, CLOSING)
-    seqs = block * SEQS_PER_BLOCK + closings["place"].astype(np.int64)
-    return sorted(set(zip(seqs.tolist(), closings["order"].tolist(), strict=True)))
+def entries_in(block: int, entries: bytes) -> tuple[np.ndarray, np.ndarray]:
+    """(seq, what) of a string, both int64[n], seq rising."""
+    found = np.frombuffer(entries, ENTRY)
+    return block * SEQS_PER_BLOCK + found["place"].astype(np.int64), found["what"]
 
 
 def _run(places: np.ndarray, keys: np.ndarray) -> np.ndarray:

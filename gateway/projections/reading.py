@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from engine.limits import PAGE_LIMIT_DEFAULT
-from gateway.projections.postings import FILLS_PER_BLOCK, SEQS_PER_BLOCK, closed_in, fills_in
+from gateway.projections.postings import FILLS_PER_BLOCK, SEQS_PER_BLOCK, entries_in, fills_in
 
 PLACE_MAX = 2**63 - 1
 
@@ -38,16 +38,23 @@ def instrument_of(db: sqlite3.Connection, symbol: str) -> int:
     return 0 if row is None else row[0]
 
 
+def order_of(db: sqlite3.Connection, account: int, order: int) -> tuple | None:
+    """One order of an account."""
+    for block in range(_last_seq(db) // SEQS_PER_BLOCK, -1, -1):
+        seqs, orders = entries_in(block, _entries(db, "orders_of_account", block, account))
+        for seq in seqs[orders == order].tolist():
+            return db.execute(f"SELECT {ORDER_COLUMNS} FROM orders WHERE seq = ?", (seq,)).fetchone()
+    return None
+
+
 def closed_before(db: sqlite3.Connection, account: int, before: tuple[int, int]) -> Iterator[tuple]:
-    """Closed orders of an account whose (closed_seq, order_id) is less than `before`, the greatest first."""
-    newest = min(before[0], db.execute("SELECT seq FROM cursor").fetchone()[0])
-    for block in range(newest // SEQS_PER_BLOCK, -1, -1):
-        for closing in reversed(closed_in(block, _entries(db, "closed_of_account", block, account))):
+    """Closed orders of an account whose (closed_seq, seq) is less than `before`, the greatest first."""
+    for block in range(min(before[0], _last_seq(db)) // SEQS_PER_BLOCK, -1, -1):
+        closed, entered = entries_in(block, _entries(db, "closed_of_account", block, account))
+        for closing in sorted(set(zip(closed.tolist(), entered.tolist(), strict=True)), reverse=True):
             if closing < before:
                 # One whose order lived on has another closed_seq, or none.
-                yield from db.execute(
-                    f"SELECT {ORDER_COLUMNS} FROM orders WHERE closed_seq = ? AND order_id = ?", closing
-                )
+                yield from db.execute(f"SELECT {ORDER_COLUMNS} FROM orders WHERE closed_seq = ? AND seq = ?", closing)
 
 
 def trades_before(db: sqlite3.Connection, instrument: int, end: int, chunk: int) -> Iterator[tuple]:
@@ -82,12 +89,15 @@ def sides_before(
 
 def life_of(db: sqlite3.Connection, account: int, order: int) -> tuple[int, int]:
     """First fill that an order can have had, and the first after its last; equal when there is no such order."""
-    row = db.execute(
-        "SELECT seq, closed_seq FROM orders WHERE order_id = ? AND account = ?", (order, account)
-    ).fetchone()
+    row = order_of(db, account, order)
     if row is None:
         return 0, 0
-    return first_fill(db, "seq", row[0]), first_fill(db, "seq", row[1] + 1) if row[1] else PLACE_MAX
+    seq, _, closed_seq, _ = row[9:13]
+    return first_fill(db, "seq", seq), first_fill(db, "seq", closed_seq + 1) if closed_seq else PLACE_MAX
+
+
+def _last_seq(db: sqlite3.Connection) -> int:
+    return db.execute("SELECT seq FROM cursor").fetchone()[0]
 
 
 def last_fill(db: sqlite3.Connection) -> int:

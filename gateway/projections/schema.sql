@@ -53,7 +53,8 @@ CREATE TABLE instruments (
 );
 
 CREATE TABLE orders (
-    order_id      INTEGER PRIMARY KEY,
+    seq           INTEGER PRIMARY KEY,  -- of the command that entered it
+    order_id      INTEGER NOT NULL,
     account       INTEGER NOT NULL,
     instrument    INTEGER NOT NULL,
     side          INTEGER NOT NULL,
@@ -62,7 +63,6 @@ CREATE TABLE orders (
     price_ticks   INTEGER NOT NULL,  -- 0 without a limit: its type says so
     qty_lots      INTEGER NOT NULL,  -- filled so far plus open when it was entered or last replaced
     filled_lots   INTEGER NOT NULL,
-    seq           INTEGER NOT NULL,  -- of the command that entered it
     entered_ns    INTEGER NOT NULL,
     closed_seq    INTEGER NOT NULL,  -- of the command that ended it; 0: it is open
     closed_ns     INTEGER NOT NULL,
@@ -89,9 +89,9 @@ CREATE TABLE fills (
     sell_order   INTEGER NOT NULL
 );
 
--- Which fills are an account's or an instrument's, and which orders of an account were closed: for each block of the log
--- one row with all of them, the oldest first, as little-endian numbers. Indexes on `orders` and `fills` would take four
--- times as long as the rows themselves, and would change a page for each account with every transaction.
+-- Which fills are an account's or an instrument's, and which orders of an account were entered and closed: for each block
+-- of the log one row with all of them, the oldest first, as little-endian numbers. Indexes on `orders` and `fills` would
+-- take four times as long as the rows themselves, and would change a page for each account with every transaction.
 CREATE TABLE fills_of_account (
     block   INTEGER NOT NULL,  -- fill / 16384
     account INTEGER NOT NULL,
@@ -106,10 +106,17 @@ CREATE TABLE fills_of_instrument (
     PRIMARY KEY (block, instrument)
 ) WITHOUT ROWID;
 
+CREATE TABLE orders_of_account (
+    block   INTEGER NOT NULL,  -- seq / 16384
+    account INTEGER NOT NULL,
+    entries BLOB    NOT NULL,  -- seq % 16384 in 2 bytes and order_id in 8 each
+    PRIMARY KEY (block, account)
+) WITHOUT ROWID;
+
 CREATE TABLE closed_of_account (
     block   INTEGER NOT NULL,  -- closed_seq / 16384
     account INTEGER NOT NULL,
-    entries BLOB    NOT NULL,  -- closed_seq % 16384 in 2 bytes and order_id in 8 each; also of some that did not close
+    entries BLOB    NOT NULL,  -- closed_seq % 16384 in 2 bytes and seq in 8 each; also of some that did not close
     PRIMARY KEY (block, account)
 ) WITHOUT ROWID;
 

@@ -22,7 +22,7 @@ from gateway.projections.flow import Changes, Rows
 from gateway.projections.fold import Cursor, Fold
 from gateway.projections.registers import InstrumentState, SaleTerms
 
-SCHEMA_VERSION = 2  # a file of another version is rebuilt
+SCHEMA_VERSION = 3  # a file of another version is rebuilt
 CACHE_KIB = 64 * 1024
 PAGE_BYTES = 8_192
 CHECKPOINT_PAGES = 128  # 1 MiB of write-ahead log: carried over in small pieces, it keeps the log's syncs waiting less
@@ -51,23 +51,25 @@ STATEMENTS: dict[str, str] = {
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     "reference": "UPDATE instruments SET reference_ticks = ?, reference = ? WHERE instrument = ?",
     "phase": "UPDATE instruments SET phase = ? WHERE instrument = ?",
-    "order": "INSERT INTO orders (order_id, account, instrument, side, type, time_in_force, price_ticks, qty_lots,"
-    " filled_lots, seq, entered_ns, closed_seq, closed_ns, close_reason, client_stream, client_number)"
+    "order": "INSERT INTO orders (seq, order_id, account, instrument, side, type, time_in_force, price_ticks, qty_lots,"
+    " filled_lots, entered_ns, closed_seq, closed_ns, close_reason, client_stream, client_number)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    "order_named": "INSERT INTO orders (order_id, account, instrument, side, type, time_in_force, price_ticks,"
-    " qty_lots, filled_lots, seq, entered_ns, closed_seq, closed_ns, close_reason, client_text)"
+    "order_named": "INSERT INTO orders (seq, order_id, account, instrument, side, type, time_in_force, price_ticks,"
+    " qty_lots, filled_lots, entered_ns, closed_seq, closed_ns, close_reason, client_text)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    # ?: filled in this batch, seq, ts_ns, order
+    # ?: filled in this batch, closed seq, ns, seq
     "order_filled": "UPDATE orders SET filled_lots = filled_lots + ?1,"
     " closed_seq = iif(filled_lots + ?1 = qty_lots, ?2, 0), closed_ns = iif(filled_lots + ?1 = qty_lots, ?3, 0)"
-    " WHERE order_id = ?4",
-    # ?: tif, ticks, qty without what was filled before, filled, closed seq, ns, reason, order
+    " WHERE seq = ?4",
+    # ?: tif, ticks, qty without what was filled before, filled, closed seq, ns, reason, seq
     "order_replaced": "UPDATE orders SET time_in_force = ?1, price_ticks = ?2, qty_lots = filled_lots + ?3,"
-    " filled_lots = filled_lots + ?4, closed_seq = ?5, closed_ns = ?6, close_reason = ?7 WHERE order_id = ?8",
-    # ?: filled in this batch, seq, ts_ns, reason, order
+    " filled_lots = filled_lots + ?4, closed_seq = ?5, closed_ns = ?6, close_reason = ?7 WHERE seq = ?8",
+    # ?: filled in this batch, closed seq, ns, reason, seq
     "order_cancelled": "UPDATE orders SET filled_lots = filled_lots + ?, closed_seq = ?, closed_ns = ?,"
-    " close_reason = ? WHERE order_id = ?",
+    " close_reason = ? WHERE seq = ?",
     # The entries of a batch go after those of the batches before it. (What || gives is a text.)
+    "order_account": "INSERT INTO orders_of_account VALUES (?, ?, ?)"
+    " ON CONFLICT (block, account) DO UPDATE SET entries = CAST(entries || excluded.entries AS BLOB)",
     "closed_account": "INSERT INTO closed_of_account VALUES (?, ?, ?)"
     " ON CONFLICT (block, account) DO UPDATE SET entries = CAST(entries || excluded.entries AS BLOB)",
     "fill": "INSERT INTO fills VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -102,6 +104,7 @@ TABLES = (
     "accounts",
     "instruments",
     "orders",
+    "orders_of_account",
     "closed_of_account",
     "fills",
     "fills_of_account",
@@ -201,16 +204,15 @@ class SqliteSink:
         return rows
 
     def _write_rows(self, statement: str, rows: Rows) -> int:
-        """Numbers to be inserted go in groups: a statement a row spends as long on starting as on inserting."""
-        written = 0
-        if isinstance(rows, np.ndarray):
-            if statement.startswith("INSERT") and len(rows) >= ROWS_PER_INSERT:
-                whole = len(rows) - len(rows) % ROWS_PER_INSERT
-                groups = rows[:whole].reshape(-1, ROWS_PER_INSERT * rows.shape[1]).tolist()
-                written = self._db.executemany(_in_groups(statement), groups).rowcount
-                rows = rows[whole:]
-            rows = rows.tolist()
-        return written + max(self._db.executemany(statement, rows).rowcount, 0)
+        """Numbers to be inserted go in groups: a statement a row spends as long on starting as on inserting. No list is
+        made for each row and kept: the garbage collector would go through them all."""
+        if not isinstance(rows, np.ndarray):
+            return max(self._db.executemany(statement, rows).rowcount, 0)
+        whole = len(rows) // ROWS_PER_INSERT * ROWS_PER_INSERT if statement.startswith("INSERT") else 0
+        flat, size = rows[:whole].ravel().tolist(), ROWS_PER_INSERT * rows.shape[1]
+        groups = (flat[at : at + size] for at in range(0, len(flat), size))
+        written = self._db.executemany(_in_groups(statement), groups).rowcount if whole else 0
+        return written + max(self._db.executemany(statement, zip(*rows[whole:].T.tolist(), strict=True)).rowcount, 0)
 
     def _load(self) -> Fold:
         """The fold as it was after the last transaction."""
@@ -237,6 +239,9 @@ class SqliteSink:
             lots = self._db.execute("SELECT lot, bag_grams FROM sale_lots WHERE sale = ?", (sale,))
             terms.bag_grams = dict(lots.fetchall())
             known.sales[sale] = terms
+        # Reads the whole table, once a start: an index of what is open would cost every order two changes of it.
+        orders = self._db.execute("SELECT order_id, seq FROM orders WHERE closed_seq = 0").fetchall()
+        fold.lives.enter(*np.array(orders, np.int64).reshape(-1, 2).T)
         fold.fills = self._db.execute("SELECT coalesce(max(fill), 0) FROM fills").fetchone()[0]
         known.auctions = self._db.execute("SELECT coalesce(max(auction), 0) FROM auctions").fetchone()[0]
         return fold

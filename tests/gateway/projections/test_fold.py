@@ -7,7 +7,7 @@ import pytest
 
 from engine.codes import EventFlag, EventKind, Reason, Side, name_of
 from gateway.projections.fold import Fold
-from gateway.projections.reading import PLACE_MAX, closed_before, sides_before
+from gateway.projections.reading import PLACE_MAX, closed_before, order_of, sides_before
 from gateway.projections.sqlite import SqliteSink, dump
 from tests.gateway.seasons import ACCOUNTS, Season
 
@@ -140,11 +140,15 @@ def test_an_order_and_a_fill_are_found_by_account(season: Season) -> None:
         db = stored(season, every)._db
         for account in range(1, ACCOUNTS + 1):
             closed = db.execute(
-                "SELECT closed_seq, order_id FROM orders WHERE account = ? AND closed_seq > 0 ORDER BY 1 DESC, 2 DESC",
+                "SELECT closed_seq, seq FROM orders WHERE account = ? AND closed_seq > 0 ORDER BY 1 DESC, 2 DESC",
                 (account,),
             ).fetchall()
-            found = [(row[11], row[0]) for row in closed_before(db, account, (PLACE_MAX, PLACE_MAX))]
+            found = [(row[11], row[9]) for row in closed_before(db, account, (PLACE_MAX, PLACE_MAX))]
             assert closed and found == closed
+            for order, seq in db.execute("SELECT order_id, seq FROM orders WHERE account = ?", (account,)).fetchall():
+                row = order_of(db, account, order)
+                assert row is not None and (row[0], row[9]) == (order, seq)
+                assert order_of(db, account % ACCOUNTS + 1, order) is None
             sides = db.execute(
                 "SELECT fill, side = 'sell' FROM account_fills WHERE account = ? ORDER BY fill DESC, side", (account,)
             ).fetchall()

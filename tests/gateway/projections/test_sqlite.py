@@ -13,6 +13,7 @@ from engine.machine import Machine
 from engine.messages import bodies
 from engine.oracle.books import Books
 from gateway.forms import time_text
+from gateway.projections import sqlite
 from gateway.projections.sqlite import (
     SCHEMA_VERSION,
     STATEMENTS,
@@ -245,6 +246,20 @@ def test_readers_see_whole_transactions_while_it_writes(tmp_path: Path, season: 
         sink.flush()
         assert {row[0] for row in seen} <= {before.number} and all(row[1] <= before.seq for row in seen)
     sink.close()
+
+
+@pytest.mark.parametrize(("pages", "bounded"), [(32, True), (100_000, False)])
+def test_the_write_ahead_log_is_carried_over_in_small_pieces(
+    tmp_path: Path, season: Season, monkeypatch: pytest.MonkeyPatch, pages: int, bounded: bool
+) -> None:
+    monkeypatch.setattr(sqlite, "CHECKPOINT_PAGES", pages)
+    sink, largest = SqliteSink(tmp_path / "projection.sqlite"), 0
+    for record, events, digest in zip(season.records, season.events, season.digests, strict=True):
+        sink.take(record, events, digest)
+        sink.flush()
+        largest = max(largest, (tmp_path / "projection.sqlite-wal").stat().st_size)
+    sink.close()
+    assert (largest < 64 * sqlite.PAGE_BYTES) == bounded
 
 
 def test_a_secret_maximum_is_nowhere_in_the_file(tmp_path: Path, season: Season) -> None:
