@@ -28,6 +28,7 @@ from engine.log.files import Files
 from engine.log.record import Record
 
 READ_BYTES_IDLE = 16 * 1024  # looked at when nothing was new the last time
+LIST_POLLS = 8  # idle polls until only each so many looks for a later segment: there may be a thousand to list
 REOPEN_POLLS = 32  # idle polls until the live segment is opened anew: it may have been removed and made again
 LOOKS_MAX = 8  # for a segment that the writer has just compressed and unlinked
 
@@ -125,6 +126,13 @@ class EventReader:
 
     def poll(self, max_records: int = 1_000) -> list[tuple[Record, np.ndarray, bytes]]:
         """Up to `max_records` records (and about EVENT_READ_BYTES), each with its events and the digest after them."""
+        if self._source is not None:
+            found = self._new(self._take(max_records, None)[0])
+            if found:
+                return found
+            if self._idle >= LIST_POLLS and self._idle % LIST_POLLS:
+                self._idle += 1
+                return []
         looks, again = 0, False
         while True:
             # Listed before the bytes are read: whatever stands before a later segment was written before it.
@@ -140,13 +148,8 @@ class EventReader:
                 if looks > LOOKS_MAX:
                     raise
                 continue
-            found = [
-                (frame.record, frame.events, frame.event_digest)
-                for frame in frames
-                if frame.record.number > self.after_number
-            ]
+            found = self._new(frames)
             if found:
-                self._idle = 0
                 return found
             if ended and later is not None:
                 again = not went_on
@@ -157,6 +160,16 @@ class EventReader:
                 if self._idle % REOPEN_POLLS == 0:
                     self._reopen()
                 return []
+
+    def _new(self, frames: list[Frame]) -> list[tuple[Record, np.ndarray, bytes]]:
+        """What of these frames was asked for."""
+        found = [
+            (frame.record, frame.events, frame.event_digest)
+            for frame in frames
+            if frame.record.number > self.after_number
+        ]
+        self._idle = 0 if found else self._idle
+        return found
 
     def close(self) -> None:
         if self._source is not None:

@@ -34,7 +34,9 @@ class CountedDisk(Disk):
 
 
 class CountedFiles(SimFiles):
-    def _trouble(self, name: str) -> None:
+    def _trouble(self, name: str, *, changes: bool = True) -> None:
+        if not changes:
+            return
         disk = self.disk
         assert isinstance(disk, CountedDisk)
         disk.calls += 1
@@ -47,7 +49,7 @@ class CountedFiles(SimFiles):
 def live(disk: CountedDisk, acknowledged: list[Record]) -> None:
     """The life that is cut off."""
     for sizes in (SIZES, SIZES[::-1]):
-        log = LocalLog.open(CountedFiles(disk, faulty=True), DIRECTORY, segment_bytes=SEGMENT_BYTES)
+        log = LocalLog.open(CountedFiles(disk), DIRECTORY, segment_bytes=SEGMENT_BYTES)
         chain = Chain(log.claim())
         for size in sizes:
             record = chain.record(batch_of(size, seed=chain.tail.next_seq))
@@ -68,7 +70,7 @@ CALLS = calls_of_a_whole_life()
 
 
 def recovered(disk: Disk, acknowledged: list[Record]) -> None:
-    files = SimFiles(disk, faulty=False)
+    files = SimFiles(disk)
     log = LocalLog.open(files, DIRECTORY, segment_bytes=SEGMENT_BYTES)
     found = [record.raw for record in log.read()]
     wanted = [record.raw for record in acknowledged]
@@ -106,7 +108,7 @@ def test_a_failing_call_then_a_restart_then_lost_power_loses_nothing_acknowledge
         with pytest.raises(LogFailed):
             live(disk, acknowledged)
         disk.locks.clear()
-        log = LocalLog.open(SimFiles(disk, faulty=False), DIRECTORY, segment_bytes=SEGMENT_BYTES)
+        log = LocalLog.open(SimFiles(disk), DIRECTORY, segment_bytes=SEGMENT_BYTES)
         seen = list(log.read())
         assert [record.raw for record in seen][: len(acknowledged)] == [record.raw for record in acknowledged]
         log.close()

@@ -29,7 +29,7 @@ OUTCOMES = 4  # of chance for each place
 def live(disk: CountedDisk, synced: list[int]) -> None:
     """The life that is cut off; `synced` gets the records that were durable in it."""
     for upto in (len(GIVEN) // 2, len(GIVEN)):
-        writer = EventWriter(CountedFiles(disk, faulty=True), DIRECTORY, segment_bytes=SEGMENT_BYTES)
+        writer = EventWriter(CountedFiles(disk), DIRECTORY, segment_bytes=SEGMENT_BYTES)
         for place, decision in enumerate(GIVEN[:upto]):
             writer.append(*decision)
             writer.flush()
@@ -64,7 +64,7 @@ WANTED = [(record.raw, events.tobytes(), digest) for record, events, digest in G
 
 
 def recovered(disk: Disk, synced: list[int]) -> None:
-    files = SimFiles(disk, faulty=False)
+    files = SimFiles(disk)
     writer = EventWriter(files, DIRECTORY, segment_bytes=SEGMENT_BYTES)
     assert writer.end.number >= max(synced, default=0)
     found = read(files)
@@ -106,7 +106,7 @@ def test_killed_at_any_call_the_cache_is_readable(place):
     disk = CountedDisk(Random(place), place)
     with pytest.raises(Crash):
         live(disk, synced)
-    found = read(SimFiles(disk, faulty=False))
+    found = read(SimFiles(disk))
     assert found == WANTED[: len(found)]
     recovered(disk, synced)
 
@@ -119,7 +119,7 @@ def test_a_failing_call_then_a_restart_then_lost_power_loses_nothing_synced(plac
         disk = CountedDisk(Random(1_000 * place + outcome), place, fails=True)
         with pytest.raises(OSError, match="planted"):
             live(disk, synced)
-        writer = EventWriter(SimFiles(disk, faulty=False), DIRECTORY, segment_bytes=SEGMENT_BYTES)
+        writer = EventWriter(SimFiles(disk), DIRECTORY, segment_bytes=SEGMENT_BYTES)
         synced.append(writer.end.number)
         disk.lose_power()
         recovered(disk, synced)

@@ -13,7 +13,7 @@ import pytest
 import zstandard
 
 from engine.limits import EVENT_FRAME_BYTES_MAX, EVENT_PACK_BYTES, EVENT_SYNC_BYTES, SEGMENT_HEADER_BYTES
-from engine.log.event_reader import REOPEN_POLLS, EventReader
+from engine.log.event_reader import LIST_POLLS, REOPEN_POLLS, EventReader
 from engine.log.event_writer import EventWriter
 from engine.log.events import (
     FRAME,
@@ -533,6 +533,27 @@ def test_a_segment_that_vanishes_between_listing_and_opening_is_looked_for_anew(
     while more := reader.poll():
         found += more
     assert plain(found) == plain(given) and list(tmp_path.glob("*.zst"))
+    reader.close()
+    writer.close()
+
+
+def test_a_reader_seldom_lists_the_folder_when_nothing_happens(tmp_path, given) -> None:
+    writer = write(tmp_path, given[:4], segment_bytes=SEGMENT_BYTES)
+    files = FaultyFiles(RealFiles())  # counts
+    reader = EventReader(files, tmp_path)
+    assert plain(reader.poll()) == plain(given[:4])
+    for _ in range(10 * LIST_POLLS):
+        assert reader.poll() == []
+    assert files.calls["listdir"] < 2 * LIST_POLLS + 10
+    before = files.calls["listdir"]
+    for each in decided(COUNTS[:4] + [100] * 5)[4:]:
+        writer.append(*each)
+    writer.flush()
+    found = []
+    for _ in range(2 * LIST_POLLS):
+        found += reader.poll()
+    assert plain(found) == plain(decided(COUNTS[:4] + [100] * 5), after=4), "later segments are found all the same"
+    assert len(list(tmp_path.iterdir())) > 2 and files.calls["listdir"] > before
     reader.close()
     writer.close()
 
