@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from random import Random
 
+from gateway.commands.snapshot import snapshot_taken
 from gateway.places import PROJECTION_FILE
 from gateway.replaying import rebuild
 from tests.campaign.history import check
@@ -24,6 +25,8 @@ from tests.campaign.load import Load
 from tests.campaign.served import Served, send
 
 DELAY_SECONDS = (0.003, 0.2)  # from taking orders to the kill
+AFTER_ANSWER = 0.7  # of the delays begin at the first answer, the others when the URL is told
+ANSWER_SECONDS_MAX = 5.0
 CHILD_SECONDS_MAX = 10.0  # until a child is there to be killed
 LOOK_EVERY = 4  # deaths of the venue between two looks at the log as they left it
 CAUGHT_UP_SECONDS_MAX = 120.0
@@ -42,6 +45,7 @@ class Life:
         self.hashes: dict[int, bytes] = {}  # state by record number, as it was left
         self.served: Served | None = None
         self.deaths = 0  # of the venue
+        self._answers = 0  # when the venue started
         self._until = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
 
@@ -50,12 +54,16 @@ class Life:
         self.served = await asyncio.to_thread(Served, self.data, self.data / STDERR, environment)
         seconds = self.served.start_seconds
         self.outcome.add(starts=1, start_seconds=seconds, start_seconds_max=seconds)
+        self._answers = self.load.answers
         self._until = asyncio.Event()
         self._running = asyncio.create_task(self.load.run(self.served.url, self._until))
         return self.served
 
     async def wait(self) -> None:
-        """A random moment. Raises what a client raises."""
+        """A random moment, after the first answer more often than not. Raises what a client raises."""
+        deadline = time.monotonic() + ANSWER_SECONDS_MAX * (self.chance.random() < AFTER_ANSWER)
+        while self.load.answers == self._answers and time.monotonic() < deadline:
+            await asyncio.sleep(0.002)
         await asyncio.sleep(self.chance.uniform(*DELAY_SECONDS))
         assert self._running is not None
         if self._running.done():
@@ -99,9 +107,15 @@ class Life:
             await asyncio.to_thread(self._look)
 
     def _look(self) -> None:
-        """Replay what a killed venue left: the same records must come to the same state ever after."""
-        found = rebuild(self.data)
-        self.hashes[found.log.tail.next_number - 1] = found.machine.state_hash()
+        """Replay what a killed venue left: the same records must come to the same state ever after. Every other time a
+        snapshot of it is kept, so that later starts and looks go on from there."""
+        if self.deaths % (2 * LOOK_EVERY):
+            found = rebuild(self.data)
+            self.hashes[found.log.tail.next_number - 1] = found.machine.state_hash()
+        else:
+            taken = snapshot_taken(self.data)
+            self.hashes[taken["number"]] = bytes.fromhex(taken["state_hash"])
+            self.outcome.add(snapshots=1)
 
     async def finish(self) -> None:
         """The last start: every id gets its answer, SQLite catches up, the venue ends in order; then the check."""

@@ -60,14 +60,11 @@ class Load:
     open_bodies: list[tuple[str, dict[str, Any]]] = field(default_factory=list)  # sent, not answered
     latencies: list[tuple[float, float]] = field(default_factory=list)  # moment of the answer, seconds it took
     steps: int = 0
+    answers: int = 0  # rows and texts
 
     def __post_init__(self) -> None:
         self.packers = [Packer(self, (TRADER_A, TRADER_B)[k % 2], 100 + k) for k in range(PACKED_CLIENTS)]
         self._chance = Random(self.seed)
-
-    @property
-    def answers(self) -> int:
-        return len(self.text) + sum(len(answer.seqs) for answer in self.packed)
 
     async def run(self, url: str, until: asyncio.Event, *, only_open: bool = False) -> None:
         """Until asked to stop or the venue is gone; with `only_open` until nothing is without an answer."""
@@ -103,6 +100,7 @@ class Load:
                 return
             now = asyncio.get_running_loop().time()
             self.latencies.append((now, now - begun))
+            self.answers += 1
             self.text.append(TextAnswer(ACCOUNTS[key], body["client_order_id"], told))
 
     def _next_body(self, number: int) -> tuple[str, dict[str, Any]]:
@@ -175,6 +173,7 @@ class Packer:
         events["command"] -= first
         self.flow.take_events(events)
         self.load.packed.append(PackedAnswer(self.account, self.stream, numbers, seqs, events))
+        self.load.answers += len(seqs)
         for number in numbers.tolist():
             del self.unanswered[number]
         ends = self._ends

@@ -1,8 +1,9 @@
-"""Seeds of the simulated venue."""
+"""Seeds of the simulated venue, safety and liveness by turns."""
 
 from __future__ import annotations
 
 from tests.campaign.ledger import Outcome
+from tests.simulation.__main__ import SUMS, mode_of
 from tests.simulation.run import simulate
 from tests.simulation.world import Violation
 
@@ -12,9 +13,9 @@ def run(first: int, count: int) -> Outcome:
     outcome = Outcome()
     for seed in range(first, first + count):
         try:
-            report = simulate(seed)
+            report = simulate(seed, mode=mode_of(seed))
         except Violation as violation:
             outcome.failures.append(f"--part simulation --first {seed}: {violation}")
             continue
-        outcome.add(crashes=report.crashes, records=report.records, commands=report.commands)
+        outcome.add(**{name: getattr(report, name) for name in SUMS})
     return outcome
