@@ -97,10 +97,10 @@ def stand(
     log: Log,
     make_hot: Callable[[], Hot],
     *,
-    at_most: int | None = None,
+    seq_max: int | None = None,
     whole: bool = False,
 ) -> Standing:
-    """Where to begin: the newest sound snapshot in `folder` (at or before record `at_most`), else the log's beginning.
+    """Where to begin: the newest sound snapshot in `folder` (at or before command `seq_max`), else the log's beginning.
 
     whole  begin as early as possible instead: at the log's beginning, or where this generation begins
 
@@ -109,11 +109,7 @@ def stand(
     """
     _check_generation(log)
     notes: list[str] = []
-    first = _first_generation(log)
-    begins_here = first in (0, GENERATION)
-    for number in [] if whole and begins_here else list_snapshots(files, folder):
-        if at_most is not None and number > at_most:
-            continue
+    for number in list_snapshots(files, folder):
         if number > log.durable_number and log.live:
             continue  # it was made just now
         if number > log.durable_number:
@@ -121,12 +117,14 @@ def stand(
             raise LogCorrupt("(end)", 0, log.tail.next_seq, why)
         try:
             path = folder / snapshot_name(number)
-            if whole and read_header(files, path).generation == GENERATION:
+            header = read_header(files, path)
+            if (whole and header.generation == GENERATION) or (seq_max is not None and header.seq > seq_max):
                 continue
             return _on(read_snapshot(files, path), make_hot(), log, notes)
         except (BadSnapshot, OtherGeneration, OSError) as error:
             notes.append(f"{error}; going back to the one before")
-    if begins_here:
+    first = _first_generation(log)
+    if first in (0, GENERATION):
         return Standing(Machine(make_hot(), log.skips), notes=notes)
     tried = "; ".join(notes) or "there is none"
     why = "the log no longer reaches back to its beginning" if first is None else f"it begins in generation {first}"
