@@ -47,10 +47,10 @@ token = "{token}"
 """
 
 
-def config_text() -> str:
-    """A venue of INSTRUMENTS open books and CONNECTIONS traders."""
+def config_text(server: str = "") -> str:
+    """A venue of INSTRUMENTS open books and CONNECTIONS traders; `server` are lines of its table of that name."""
     return "\n".join(
-        ['venue = "bench"\n']
+        [f'venue = "bench"\n[server]\n{server}']
         + [_INSTRUMENT.format(id=k + 1) for k in range(INSTRUMENTS)]
         + [_ACCOUNT.format(id=k + 1, token=TOKEN.format(k)) for k in range(CONNECTIONS)]
     )
@@ -60,6 +60,7 @@ class Served(NamedTuple):
     port: int
     pid: int
     data: Path
+    log: Path  # what it says on stderr
 
     def seq(self) -> int:
         """Last command applied."""
@@ -89,11 +90,11 @@ class Served(NamedTuple):
 
 
 @contextlib.contextmanager
-def venue(core: int | None, *options: str, data: Path | None = None) -> Iterator[Served]:
+def venue(core: int | None, *options: str, data: Path | None = None, server: str = "") -> Iterator[Served]:
     """A real `qhatu serve` on a free port, with `options`; its data directory is new unless `data` names one."""
     with tempfile.TemporaryDirectory(prefix="qhatu-bench-") as folder:
         config = Path(folder) / "bench.toml"
-        config.write_text(config_text(), encoding="utf-8")
+        config.write_text(config_text(server), encoding="utf-8")
         data = data or Path(folder) / "data"
         command = [sys.executable, "-m", "gateway.cli", "serve", "--config", str(config)]
         command += ["--data", str(data), "--port", "0", *options]
@@ -110,7 +111,8 @@ def venue(core: int | None, *options: str, data: Path | None = None) -> Iterator
                 for task in os.listdir(f"/proc/{process.pid}/task"):
                     with contextlib.suppress(ProcessLookupError):  # a thread of the start that has ended
                         os.sched_setaffinity(int(task), {core})
-            yield Served(int(found[1]), process.pid, data)
+            yield Served(int(found[1]), process.pid, data, Path(log.name))
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(timeout=30)
+            log.close()

@@ -28,6 +28,7 @@ ARCHIVE_CHUNK_BYTES = 1024 * 1024  # compressed at a time, some 2 ms
 SNAPSHOTS_KEPT = 2  # the older one stands in when the newer is damaged
 SNAPSHOT_EVERY_COMMANDS = 1_000_000  # whichever comes first; none while nothing happens
 SNAPSHOT_EVERY_SECONDS = 300.0
+SNAPSHOT_AT_END_COMMANDS = 10_000  # an orderly end makes one when a start would have so many to replay
 # Written and synced at a time, while the log commits on the same disk; see ZERO_CHUNK_BYTES.
 SNAPSHOT_CHUNK_BYTES = 256 * 1024
 SNAPSHOT_PAUSE_SECONDS = 0.004  # after each such piece: 50 MB/s, and the disk is the log's in between

@@ -76,6 +76,8 @@ class Server(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         limits.SEGMENT_BYTES // MIB
     )
     storage_low_mib: Annotated[int, Meta(ge=1)] = limits.STORAGE_LOW_BYTES // MIB  # of free space
+    snapshot_commands: Annotated[int, Meta(ge=1)] = limits.SNAPSHOT_EVERY_COMMANDS  # whichever comes first
+    snapshot_seconds: Annotated[float, Meta(ge=0.1)] = limits.SNAPSHOT_EVERY_SECONDS
 
 
 class AccountTable(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -2,9 +2,10 @@
 
     python -m gateway.follower --data DIR [--parent-pid N]
 
-It starts from zero each time, replays the log through an engine of its own and writes the event segments that are not
-there yet. Segments that do not belong to the log are thrown away and made anew. Exit codes, and what a parent does
-about them:
+It begins on the newest snapshot that the event segments reach up to, applies the log after it with an engine of its
+own, writes the event segments that are not there yet, takes snapshots (SIGUSR1 asks for one at once) and archives the
+log before them. Event segments that do not belong to the log are thrown away and made anew. Exit codes, and what a
+parent does about them:
 
     0  asked to end (SIGTERM), or the parent is gone
     1  trouble of its own (disk): start it again, waiting longer each time; trading goes on
@@ -22,45 +23,49 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import sys
 from pathlib import Path
 
+from engine.limits import SNAPSHOT_EVERY_COMMANDS, SNAPSHOT_EVERY_SECONDS
 from gateway import child
 from gateway.child import EXIT_APPLY, EXIT_DIGEST, EXIT_ENDED, EXIT_LOG, EXIT_TROUBLE, Child
-from gateway.places import EVENTS_FOLDER, LOG_FOLDER, STATUS_FILE
+from gateway.places import EVENTS_FOLDER, LOG_FOLDER, SNAPSHOT_FOLDER, STATUS_FILE
 
 
-def command(data: Path, parent_pid: int) -> list[str]:
+def command(data: Path, parent_pid: int, *options: str) -> list[str]:
     """The follower's command line."""
-    return child.command("gateway.follower", data, parent_pid)
+    return child.command("gateway.follower", data, parent_pid, *options)
 
 
-async def spawn(data: Path) -> asyncio.subprocess.Process:
+async def spawn(data: Path, *options: str) -> asyncio.subprocess.Process:
     """See `child.spawn`."""
-    return await child.spawn(command(Path(data).resolve(), os.getpid()))
+    return await child.spawn(command(Path(data).resolve(), os.getpid(), *options))
 
 
 def main(argv: list[str] | None = None) -> int:
-    given = child.arguments("gateway.follower", "Follow a venue's log into event segments.").parse_args(argv)
+    parser = child.arguments("gateway.follower", "Follow a venue's log into event segments and snapshots.")
+    parser.add_argument("--snapshot-commands", type=int, default=SNAPSHOT_EVERY_COMMANDS, help="between two snapshots")
+    parser.add_argument("--snapshot-seconds", type=float, default=SNAPSHOT_EVERY_SECONDS, help="between two snapshots")
+    given = parser.parse_args(argv)
 
     from gateway.cli import use_kernel_cache
 
     use_kernel_cache()
     child.stand_back()
-    return Process(given.data, given.parent_pid).run()
+    return Process(given.data, given.parent_pid, given.snapshot_commands, given.snapshot_seconds).run()
 
 
 class Process(Child):
     """Opens what `Following` needs, and turns every end of it into an exit code."""
 
-    def __init__(self, data: Path, parent_pid: int | None) -> None:
+    def __init__(self, data: Path, parent_pid: int | None, every_commands: int, every_seconds: float) -> None:
         super().__init__("follower", data / STATUS_FILE, parent_pid)
-        self.data = data
+        self.data, self.every_commands, self.every_seconds = data, every_commands, every_seconds
 
     def run(self) -> int:
         """Follow until asked to end; every failure becomes a line on stderr, a status and an exit code."""
-        from engine.log.events import EventsCorrupt, EventsDiffer, remove_events
-        from engine.log.files import RealFiles
+        from engine.log.events import EventsCorrupt, EventsDiffer
         from engine.log.interface import LogCorrupt
         from engine.log.replay import DigestDiffers
         from gateway.following import ApplyFailed
@@ -75,11 +80,13 @@ class Process(Child):
                 if anew:
                     return self.stopped(EXIT_TROUBLE, "failed", error)
                 anew = True
-                self.say(f"{error}; making the events anew from the log")
                 try:
-                    remove_events(RealFiles(), self.data / EVENTS_FOLDER)
-                except OSError as trouble:
+                    if why := self._remade():
+                        error.add_note(why)
+                        return self.stopped(EXIT_TROUBLE, "failed", error)
+                except (OSError, LogCorrupt) as trouble:
                     return self.stopped(EXIT_TROUBLE, "failed", trouble)
+                self.say(f"{error}; making the events anew from the log")
             except DigestDiffers as error:
                 return self.stopped(EXIT_DIGEST, "digest_differs", error, seq=error.applied_seq)
             except LogCorrupt as error:
@@ -95,25 +102,46 @@ class Process(Child):
         from engine.log.files import RealFiles
         from engine.log.follow import LogReader
         from engine.log.local import LocalLog
-        from engine.machine import Machine
         from gateway.following import Following
-        from gateway.replaying import compiled_books
+        from gateway.replaying import compiled_books, stand
+        from gateway.snapshots import Keeper
 
         files, folder = RealFiles(), self.data / LOG_FOLDER
-        log = LocalLog.open(files, folder, writable=False)  # SKIPs of the whole log, before anything is applied
-        with contextlib.closing(LogReader(files, folder)) as reader:
-            events = EventWriter(files, self.data / EVENTS_FOLDER)
-            for note in events.notes:
+        log = LocalLog.open(files, folder, writable=False)  # SKIPs, before anything is applied
+        events = EventWriter(files, self.data / EVENTS_FOLDER)
+        for note in events.notes:
+            self.say(note)
+        try:
+            if events.end.number >= log.tail.next_number:
+                raise EventsDiffer(f"the events go on to record {events.end.number}, the log ends before it")
+            standing = stand(files, self.data / SNAPSHOT_FOLDER, log, compiled_books, seq_max=events.end.seq)
+            for note in standing.notes:
                 self.say(note)
-            try:
-                if events.end.number >= log.tail.next_number:
-                    raise EventsDiffer(f"the events go on to record {events.end.number}, the log ends before it")
-                self.loop(Following(reader, Machine(compiled_books(), log.skips), events))
-            except BaseException:
-                with contextlib.suppress(OSError):  # the first trouble is the one that is told
-                    events.close()
-                raise
-            events.close()
+            keeper = Keeper(files, self.data, every_commands=self.every_commands, every_seconds=self.every_seconds)
+            keeper.stands_on(standing.machine.seq)
+            signal.signal(signal.SIGUSR1, lambda signum, frame: keeper.ask())
+            with contextlib.closing(LogReader(files, folder, tail=standing.tail)) as reader:
+                following = Following(reader, standing, events, keeper)
+                following.says = self.say
+                self.loop(following)
+        except BaseException:
+            with contextlib.suppress(OSError):  # the first trouble is the one that is told
+                events.close()
+            raise
+        events.close()
+
+    def _remade(self) -> str | None:
+        """Throw the events away, to be made anew from the log. Why that cannot be, where the log no longer gives them;
+        then they are left as they are."""
+        from engine.log.events import remove_events
+        from engine.log.files import RealFiles
+        from engine.log.local import LocalLog
+
+        files = RealFiles()
+        if not LocalLog.open(files, self.data / LOG_FOLDER, writable=False).has(1):
+            return "and the log no longer reaches back to its beginning, to make them anew: see `qhatu doctor`"
+        remove_events(files, self.data / EVENTS_FOLDER)
+        return None
 
 
 if __name__ == "__main__":

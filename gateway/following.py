@@ -1,16 +1,22 @@
-"""Following a log: durable records through a machine of one's own into event segments. No process, no clock, no sleep.
+"""Following a log: durable records through a machine of one's own into event segments and snapshots.
 
-reader.poll -> digest check -> machine.apply -> events.append ... -> events.flush
+reader.poll -> digest check -> machine.apply -> events.append ... -> events.flush | events.sync -> snapshot
+
+No clock and no sleep are here; a snapshot is written in a thread of its own.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
 
+from engine.limits import SNAPSHOT_AT_END_COMMANDS
 from engine.log.record import Record
-from engine.log.replay import DigestCheck, Machine
+from engine.log.replay import DigestCheck
+from gateway.replaying import Standing
+from gateway.snapshots import Keeper
 
 RECORDS_PER_POLL = 1_000
 
@@ -40,19 +46,30 @@ class Events(Protocol):
 class Following:
     """`step` until it returns 0: then the events of everything durable are written.
 
-    number, ts_ns    of the record after which the machine stands, and the reader begins; zero for the beginning
+    standing  the machine that reads on, and its place: where the reader begins
+    keeper    takes snapshots when they are due; None: none
 
     Raises DigestDiffers, LogCorrupt, ApplyFailed and what reader and events raise; each is final.
     """
 
-    def __init__(self, reader: Reader, machine: Machine, events: Events, number: int = 0, ts_ns: int = 0) -> None:
-        self.reader, self.machine, self.events = reader, machine, events
-        self.number, self.ts_ns = number, ts_ns  # of the record applied last
-        self._check = DigestCheck(machine.seq, machine.event_digest)
+    def __init__(self, reader: Reader, standing: Standing, events: Events, keeper: Keeper | None = None) -> None:
+        self.reader, self.events, self.keeper = reader, events, keeper
+        self.machine, self.trades, self.tail = standing.machine, standing.trades, standing.tail
+        self.says: Callable[[str], None] = lambda text: None
+        self._check = DigestCheck(self.machine.seq, self.machine.event_digest)
+
+    @property
+    def number(self) -> int:
+        """Record applied last."""
+        return self.tail.next_number - 1
 
     @property
     def seq(self) -> int:
         return self.machine.seq
+
+    @property
+    def ts_ns(self) -> int:
+        return self.tail.ts_ns
 
     def step(self, max_records: int = RECORDS_PER_POLL) -> int:
         """Poll once and apply what is there. Returns the number of records."""
@@ -61,16 +78,39 @@ class Following:
             self._check.check(record)
             events = self._apply(record)
             self._check.applied(self.machine.seq, self.machine.event_digest)
-            self.number, self.ts_ns = record.number, record.ts_ns
+            self.tail = self.tail.after(record)
             self.events.append(record, events, self.machine.event_digest)
+            if len(events) and self.trades.take(events, events["kind"], record.ts_ns):
+                self.trades.number()
         self.events.flush()
         return len(records)
 
     def tend(self) -> bool:
+        """Begin a snapshot when one is due, hear of the one that is written, compress events."""
+        keeper = self.keeper
+        if keeper is not None:
+            if told := keeper.look():
+                self.says(told)
+            if keeper.due(self.seq):
+                self._snapshot(keeper)
         return self.events.tend()
 
     def finish(self) -> None:
+        """Everything durable; and a snapshot where the next start would have much to replay."""
+        keeper = self.keeper
+        if keeper is not None:
+            told = keeper.finish()
+            if told is None and self.seq - keeper.seq >= SNAPSHOT_AT_END_COMMANDS:
+                self._snapshot(keeper)
+                told = keeper.finish()
+            if told:
+                self.says(told)
         self.events.sync()
+
+    def _snapshot(self, keeper: Keeper) -> None:
+        """Whoever finds a snapshot finds the events up to it."""
+        self.events.sync()
+        keeper.begin(self.machine, self.tail, self.trades)
 
     def _apply(self, record: Record) -> np.ndarray:
         try:

@@ -21,6 +21,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     data: Path
     segment_bytes: int = limits.SEGMENT_BYTES
     storage_low_bytes: int = limits.STORAGE_LOW_BYTES
+    snapshot_commands: int = limits.SNAPSHOT_EVERY_COMMANDS
+    snapshot_seconds: float = limits.SNAPSHOT_EVERY_SECONDS
     host: str = "127.0.0.1"
     port: int = 8080
     # Rows, not messages: a frame of 100 orders takes 100.
@@ -52,5 +54,7 @@ class Settings(Struct, frozen=True, kw_only=True):
             port=port if port is not None else server.port,
             segment_bytes=server.segment_mib * MIB,
             storage_low_bytes=server.storage_low_mib * MIB,
+            snapshot_commands=server.snapshot_commands,
+            snapshot_seconds=server.snapshot_seconds,
             follower=follower,
         )

@@ -134,7 +134,9 @@ class Venue:
         self._task(self._check_keys(), "keys")
         if settings.follower:
             data = settings.data
-            self._task(self._keep_child(FOLLOWER, lambda: follower.spawn(data), self._follower_ended), FOLLOWER)
+            often = [f"--snapshot-commands={settings.snapshot_commands}"]
+            often += [f"--snapshot-seconds={settings.snapshot_seconds}"]
+            self._task(self._keep_child(FOLLOWER, lambda: follower.spawn(data, *often), self._follower_ended), FOLLOWER)
             self._task(self._keep_child(SINK, lambda: sink.spawn("sqlite", data)), SINK)
         if self.config is not None:
             scheduler = Scheduler(self.env, self.sequencer, self.machine, self.config)

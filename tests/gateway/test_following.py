@@ -16,6 +16,7 @@ from engine.log.replay import DigestDiffers
 from engine.machine import Machine
 from engine.state.books import Books
 from gateway.following import ApplyFailed, Following
+from gateway.replaying import Standing
 from tests.gateway.seasons import Season, write_log
 
 
@@ -57,7 +58,7 @@ class Kept:
 
 
 def follow(reader: object, events: object) -> Following:
-    following = Following(reader, Machine(Books()), events)
+    following = Following(reader, Standing(Machine(Books())), events)
     while following.step():
         pass
     following.finish()
@@ -78,7 +79,7 @@ def test_compiled_books_give_the_events_of_the_plain_ones(season: Season) -> Non
 
 def test_each_step_ends_with_what_it_found_for_readers_to_see(season: Season) -> None:
     kept = Kept()
-    following = Following(Given(season.records, 3), Machine(Books()), kept)
+    following = Following(Given(season.records, 3), Standing(Machine(Books())), kept)
     while following.step():
         assert kept.flushed == len(kept.given) == following.number
 
@@ -102,10 +103,10 @@ def test_it_goes_on_from_any_record(season: Season) -> None:
     """The machine stands where the reader begins."""
     for upto in (1, 17, 40):
         machine, first, second = Machine(Books()), Kept(), Kept()
-        following = Following(Given(season.records[:upto]), machine, first)
+        following = Following(Given(season.records[:upto]), Standing(machine), first)
         while following.step():
             pass
-        again = Following(Given(season.records[upto:]), machine, second, following.number, following.ts_ns)
+        again = Following(Given(season.records[upto:]), Standing(machine, following.tail), second)
         assert (again.number, again.seq, again.ts_ns) == (upto, following.seq, season.records[upto - 1].ts_ns)
         while again.step():
             pass
@@ -122,7 +123,7 @@ def test_a_difference_in_events_is_told_with_its_sequence(season: Season) -> Non
                 self.event_digest = bytes(16)
             return events
 
-    following = Following(Given(season.records), Other(Books()), Kept())
+    following = Following(Given(season.records), Standing(Other(Books())), Kept())
     with pytest.raises(DigestDiffers) as caught:
         while following.step():
             pass
@@ -156,6 +157,6 @@ def test_a_bug_in_the_engine_is_told_apart(season: Season) -> None:
             return super().apply(record)
 
     with pytest.raises(ApplyFailed, match="ZeroDivisionError: planted"):
-        following = Following(Given(season.records), Broken(Books()), Kept())
+        following = Following(Given(season.records), Standing(Broken(Books())), Kept())
         while following.step():
             pass

@@ -10,7 +10,7 @@ import numpy as np
 
 from engine.log.event_writer import EventWriter
 from engine.log.events import EventsCorrupt, EventsDiffer, remove_events
-from engine.log.interface import LogCorrupt, Tail
+from engine.log.interface import LogCorrupt
 from engine.log.local import LocalLog
 from engine.log.record import Record
 from engine.log.replay import DigestDiffers
@@ -19,7 +19,6 @@ from engine.machine import Machine
 from engine.oracle import books as oracle
 from gateway.following import ApplyFailed, Following
 from gateway.replaying import NoWayBack
-from gateway.trade_fold import TradeFold
 from tests.simulation.disk import SimFiles
 from tests.simulation.loop import Crash
 
@@ -30,18 +29,14 @@ NAMED = (LogCorrupt, EventsCorrupt, EventsDiffer, DigestDiffers, NoWayBack, Appl
 
 
 class Watched:
-    """The events that are written, and beside them what the follower found, for the comparison at the end; and the
-    folds that a snapshot keeps."""
+    """The events that are written, and beside them what the follower found, for the comparison at the end."""
 
-    def __init__(self, world: World, events: EventWriter, tail: Tail, trades: TradeFold) -> None:
-        self.world, self.events, self.tail, self.trades = world, events, tail, trades
+    def __init__(self, world: World, events: EventWriter) -> None:
+        self.world, self.events = world, events
 
     def append(self, record: Record, events: np.ndarray, event_digest: bytes) -> None:
         self.world.published.append((record.number, record.digest, events.tobytes()))
         self.events.append(record, events, event_digest)
-        self.tail = self.tail.after(record)
-        if len(events):
-            self.trades.take(events, events["kind"], record.ts_ns)
 
     def flush(self) -> None:
         self.events.flush()
@@ -93,11 +88,10 @@ class Follower:
             events = world.variants.events(self.files)
         if events.end.number >= log.tail.next_number:
             raise EventsDiffer(f"the events go on to record {events.end.number}, the log ends before it")
-        standing = world.variants.stand(self.files, log, oracle.Books, at_most=events.end.number)
+        standing = world.variants.stand(self.files, log, oracle.Books, seq_max=events.end.seq)
         reader = world.variants.reader(self.files, standing.tail)
         self._snapshot_seq = standing.machine.seq
-        self._watched = Watched(world, events, standing.tail, standing.trades)
-        self.following = Following(reader, standing.machine, self._watched, standing.number, standing.machine.ts_ns)
+        self.following = Following(reader, standing, Watched(world, events))
 
     def _step(self) -> None:
         assert self.following is not None
@@ -105,7 +99,7 @@ class Follower:
         self.following.step(world.chance.randint(1, 50))
         if world.chance.random() < world.storm.tends:
             self.following.tend()
-        if self.seq - self._snapshot_seq >= world.storm.snapshot_every and self._watched.tail.next_number > 1:
+        if self.seq - self._snapshot_seq >= world.storm.snapshot_every and self.following.number:
             self._snapshot_seq = self.seq
             try:
                 world.variants.keep(self)
@@ -115,8 +109,9 @@ class Follower:
 
     def take_snapshot(self):
         """The state as it is; the events up to it are durable before."""
-        self._watched.sync()
-        return self.machine.snapshot(self._watched.tail, self._watched.trades.sections())
+        assert self.following is not None
+        self.following.events.sync()
+        return self.machine.snapshot(self.following.tail, self.following.trades.sections())
 
     def guarded(self, part) -> None:
         """Trouble with the disk ends the process; damage that was planted is refused; all else is a violation."""

@@ -50,9 +50,9 @@ class Variants:
         return LocalLog.open(files, self.world.LOG, segment_bytes=self.world.SEGMENT_BYTES)
 
     def stand(
-        self, files: SimFiles, log: LocalLog, make_hot: Callable[[], Hot], *, at_most: int | None = None
+        self, files: SimFiles, log: LocalLog, make_hot: Callable[[], Hot], *, seq_max: int | None = None
     ) -> Standing:
-        return stand(files, self.world.SNAPSHOTS, log, make_hot, at_most=at_most)
+        return stand(files, self.world.SNAPSHOTS, log, make_hot, seq_max=seq_max)
 
     def after_replay(self, machine: Machine) -> None:
         """Nothing is to be done."""

@@ -23,7 +23,7 @@ from gateway.commands.skip import skipped
 from gateway.commands.verify import verified
 from gateway.following import Following
 from gateway.offline import Refused
-from gateway.replaying import LOG_FOLDER, NoVenue, rebuild
+from gateway.replaying import LOG_FOLDER, NoVenue, Standing, rebuild
 from gateway.sequencer import Stamp
 from tests.gateway.seasons import Season, write_log
 from tests.gateway.test_following import Given, Kept
@@ -162,7 +162,7 @@ def test_the_follower_passes_over_it_as_well(poisoned: tuple[Path, int]) -> None
     skipped(data, seq, "a bug in a rule")
     log = LocalLog.open(RealFiles(), data / LOG_FOLDER, writable=False)
     machine = Machine(Books(), log.skips)
-    following = Following(Given(list(log.read())), machine, Kept())
+    following = Following(Given(list(log.read())), Standing(machine), Kept())
     while following.step():
         pass
     assert set(machine.venue.accounts) == {1, 2} and machine.seq == seq + 2
