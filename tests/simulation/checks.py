@@ -16,7 +16,7 @@ from engine.log.events import EventsCorrupt
 from engine.log.local import LocalLog
 from engine.log.record import Record
 from engine.log.replay import replay
-from engine.log.snapshot import list_snapshots
+from engine.log.snapshot import list_snapshots, read_header, snapshot_name
 from engine.machine import Machine
 from engine.messages.batch import Batch
 from engine.state import books as kernel
@@ -164,7 +164,8 @@ def _every_snapshot_leads_to_the_end(world: World, replayed: Replayed) -> None:
     files = SimFiles(world.disk)
     log = LocalLog.open(files, world.LOG, writable=False, segment_bytes=world.SEGMENT_BYTES)
     for number in list_snapshots(files, world.SNAPSHOTS):
-        standing = stand(files, world.SNAPSHOTS, log, kernel.Books, at_most=number)
+        seq = read_header(files, world.SNAPSHOTS / snapshot_name(number)).seq
+        standing = stand(files, world.SNAPSHOTS, log, kernel.Books, seq_max=seq)
         if standing.number != number:
             raise world.violated(f"snapshot {number} cannot be used: {standing.notes}")
         replay(log, Folding(standing), after=standing.tail)
