@@ -45,7 +45,7 @@ def check(world: World, clients: list[Client]) -> None:
     _every_snapshot_leads_to_the_end(world, replayed)
     _store_is_the_fold(world, replayed)
     _every_start_resumes(world, replayed)
-    if world.storm.cuts:
+    if world.storm.twice:
         _cuts_change_nothing(world, replayed)
     if world.violation:
         raise world.violation

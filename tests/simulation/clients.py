@@ -90,6 +90,9 @@ class Client:
                 server = self.world.server
                 if server is None or server.sequencer is None:
                     return
+                if not server.takes(batch):
+                    self.way.send(hear, None)
+                    return
                 try:
                     server.sequencer.submit(batch, answered)
                 except Busy:

@@ -25,7 +25,7 @@ from tests.simulation.loop import Crash
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-NAMED = (LogCorrupt, EventsCorrupt, EventsDiffer, DigestDiffers, NoWayBack, ApplyFailed, AssertionError, ValueError)
+NAMED = (LogCorrupt, EventsDiffer, DigestDiffers, NoWayBack, ApplyFailed, AssertionError, ValueError)
 
 
 class Watched:
@@ -80,12 +80,7 @@ class Follower:
     def _open(self) -> None:
         world = self.world
         log = LocalLog.open(self.files, world.LOG, writable=False, segment_bytes=world.SEGMENT_BYTES)
-        try:
-            events = world.variants.events(self.files)
-        except EventsCorrupt as error:  # the real process makes them anew as well
-            world.refused("follow", error)
-            remove_events(self.files, world.EVENTS)
-            events = world.variants.events(self.files)
+        events = world.variants.events(self.files)
         if events.end.number >= log.tail.next_number:
             raise EventsDiffer(f"the events go on to record {events.end.number}, the log ends before it")
         standing = world.variants.stand(self.files, log, oracle.Books, seq_max=events.end.seq)
@@ -116,7 +111,12 @@ class Follower:
     def guarded(self, part) -> None:
         """Trouble with the disk ends the process; damage that was planted is refused; all else is a violation."""
         try:
-            part()
+            try:
+                part()
+            except EventsCorrupt as error:  # the real process makes them anew from the log as well
+                self.world.refused("follow", error)
+                remove_events(self.files, self.world.EVENTS)
+                raise Crash(str(error)) from error
         except OSError as error:
             self.world.note(f"the follower fails: {error}")
             raise Crash(str(error)) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -13,10 +14,12 @@ from engine.limits import BOOK_DEPTH_MAX
 from engine.log.interface import LogCorrupt, LogFailed
 from engine.log.record import Record
 from engine.log.replay import DigestDiffers, replay
+from engine.messages.batch import Batch
 from engine.state import books as kernel
 from gateway.market_data.hub import Hub
 from gateway.replaying import Folding, NoWayBack
 from gateway.sequencer import Fatal, Sequencer
+from gateway.storage import Storage, grows
 from tests.simulation.env import SimEnv
 from tests.simulation.loop import PROCESS
 
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 
 TICK_SECONDS = 0.02
 CURVE_SECONDS = 0.05
+WATCH_SECONDS = 0.1
+logging.getLogger("qhatu.storage").addHandler(logging.NullHandler())  # thousands of disks fill up in a campaign
 
 Sides = tuple[list[tuple[int, int, int]], list[tuple[int, int, int]]]
 
@@ -57,8 +62,12 @@ class Server:
         except Exception as error:
             raise world.violated(f"recovery ends without a name: {type(error).__name__} {error}") from error
         world.failed_starts = 0
+        self.storage = Storage(self.env.files, world.LOG, 2 * world.SEGMENT_BYTES, world.SEGMENT_BYTES)
+        self.storage.look()
         self.sequencer = world.variants.sequencer(self.env, self.log, self.machine, self.on_record)
+        self.sequencer.has_room = self.storage.has_room
         world.server = self
+        self.watching = asyncio.ensure_future(self._watch_storage())
         if self.hub is not None:
             self.ticking = asyncio.ensure_future(self._run_ticks())
         try:
@@ -84,6 +93,15 @@ class Server:
             world.note(note)
             if "planted" not in note and not world.disk.rotten():
                 raise world.violated(f"what bears the name of a snapshot is none: {note}")
+
+    async def _watch_storage(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            self.storage.look()
+
+    def takes(self, batch: Batch) -> bool:
+        """As the front does: while storage is low, nothing that grows."""
+        return not (self.storage.low and grows(batch.rows["kind"]))
 
     # Deciding and telling
 

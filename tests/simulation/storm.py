@@ -48,7 +48,7 @@ class Storm:
     store: bool
     snapshot_every: int  # commands
     tends: float  # chance that a step of the follower compresses a slice of a closed event segment
-    cuts: bool  # replay in other records at the end
+    twice: bool  # at the end the log is replayed in other records and by the oracle, too
     # How it ends
     mode: Mode
     calm_at: float = field(default=float("inf"))  # seconds after the opening, liveness only
@@ -77,7 +77,7 @@ class Storm:
             store=chance.random() < 0.5,
             snapshot_every=chance.choice((30, 80, 10**9)),
             tends=chance.choice((0.05, 0.5)),
-            cuts=chance.random() < 0.5,
+            twice=chance.random() < 0.5,
             mode=mode,
             calm_at=chance.uniform(0.1, 0.5) if mode == "liveness" else float("inf"),
         )

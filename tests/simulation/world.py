@@ -12,14 +12,13 @@ from random import Random
 from engine.log.event_reader import EventReader
 from engine.log.events import EventsCorrupt, remove_events
 from engine.log.interface import LogCorrupt
-from engine.log.local import LocalLog
-from engine.log.record import padded
 from engine.log.snapshot import BadSnapshot
 from gateway.places import EVENTS_FOLDER
 from gateway.replaying import LOG_FOLDER, SNAPSHOT_FOLDER, NoWayBack
 from tests.simulation.disk import PLENTY_BYTES, Disk, Faults, SimFiles
 from tests.simulation.follower import Follower
 from tests.simulation.loop import Crash, SimLoop
+from tests.simulation.rot import Rot
 from tests.simulation.server import Server
 from tests.simulation.sink import Sink, Store
 from tests.simulation.storm import Mode, Storm
@@ -63,7 +62,7 @@ class World:
         self.starts = 0
         self.crashes = 0
         self.refusals = 0  # starts and steps that were refused because of damage that was planted
-        self.events_in_doubt = False  # a bit of them has rotted, and may have been compressed since
+        self.rot = Rot(self)
         self.snapshots = 0  # taken
         self.failed_starts = 0  # of the server, one after the other
         self.graveyard: list[object] = []
@@ -96,7 +95,8 @@ class World:
         """A process does not go on because of damage, and says what it is. It is right only if a bit has rotted; the
         operator then puts a sound copy of the file in its place."""
         rotten = self.disk.rotten()
-        if not rotten:
+        compressed = isinstance(error, EventsCorrupt) and self.rot.events_in_doubt
+        if not rotten and not compressed:
             raise self.violated(f"{who} finds damage where there is none: {type(error).__name__} {error}") from error
         if not isinstance(error, DAMAGE):
             raise self.violated(f"{who} does not name the damage: {type(error).__name__} {error}") from error
@@ -119,7 +119,7 @@ class World:
         self.sink_crash_rate = self.rot_chance = 0.0
         self.disk.capacity = PLENTY_BYTES
         self.disk.heal()
-        if self.events_in_doubt:
+        if self.rot.events_in_doubt:
             self._check_events()
 
     def _check_events(self) -> None:
@@ -209,7 +209,7 @@ class World:
             if power and self.chance.random() < 0.5 and self.store.go_back():
                 self.note("the store goes back")
         if self.chance.random() < self.rot_chance:
-            self._rot()
+            self.rot.strike()
         self.wall_offset_ns += self.chance.choice((0, 0, 0, -3600, 1, 40, 1800)) * 10**9  # ids are kept a day
         self._later(self.start_server, min(1 + self.failed_starts, FAILED_STARTS_COUNTED_MAX))
 
@@ -238,29 +238,3 @@ class World:
                 self.follower.step()
             except Crash:
                 self.kill_follower()
-
-    # Rot
-
-    def _rot(self) -> None:
-        """A bit of a file turns while the serving process is down, one at a time over the whole disk."""
-        if self.disk.rotten():
-            return
-        files = [(path, name, inode) for path, name, inode in self.disk.files() if any(inode.cached.data)]
-        if not files:
-            return
-        path, name, inode = self.chance.choice(files)
-        data = bytes(inode.cached.data)
-        end = len(data.rstrip(b"\0")) if self.chance.random() < 0.9 else len(data)
-        at, bits = self.chance.randrange(end), 1 << self.chance.randrange(8)
-        if self._vouched(f"{path}/{name}", at):
-            self.note(f"rot {path}/{name} {at} {bits}")
-            self.disk.rot(inode, at, bits)
-            self.events_in_doubt |= path == str(self.EVENTS)
-
-    def _vouched(self, path: str, at: int) -> bool:
-        """Whether damage there can be told from a torn write. One record cannot: the last, before another follows."""
-        log = LocalLog(SimFiles(self.disk), self.LOG, 0, self.SEGMENT_BYTES)
-        end = log._scan()
-        if end is None or end.last is None or str(end.path) != path:
-            return True
-        return not end.at - padded(len(end.last.raw)) <= at < end.at

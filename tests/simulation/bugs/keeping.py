@@ -28,7 +28,7 @@ class _Stored(Variants):
     sink_class: type[SqliteSink]
 
     def storm(self, storm: Storm) -> Storm:
-        storm.store, storm.sink_crash_rate = True, 0.02
+        storm.store, storm.sink_crash_rate = True, 0.1
         return storm
 
     def sink(self, path: Path, step: Callable[[str], None]) -> SqliteSink:
