@@ -1,7 +1,8 @@
 """`python -m tests.campaign --part flips --count 50000`: portions of the proofs, each noted in a ledger that sums them.
 
-A part goes on after its last portion in the ledger; without `--part` every part runs until its goal. Exit code 1 when
-something failed. With `--first` the portion is run alone, to repeat a failure, and is not noted.
+A part goes on after its last portion in the ledger, and stops when the code under it changes; without `--part` every
+part runs until its goal. Exit code 1 when something failed. With `--first` the portion is run alone, to repeat a
+failure, and is not noted.
 """
 
 from __future__ import annotations
@@ -34,6 +35,9 @@ def campaign(ledger: Ledger, part: str, count: int, lanes: int) -> int:
         ]
         for start, size, future in waiting:  # noted in order, so that an interruption leaves no hole
             outcome, seconds = future.result()
+            if revision() != version:
+                print(f"the working tree is no longer {version}: {part} stops, this portion is not noted", flush=True)
+                break
             at = datetime.now(UTC).isoformat(timespec="seconds")
             ledger.append(
                 Portion(

@@ -70,3 +70,12 @@ def test_a_failure_is_an_exit_code(ledger, monkeypatch, capsys):
     monkeypatch.setattr(campaign, "run", lambda part, first, count: (Outcome(["lost"]), 0.0))
     assert campaign.main(["--part", "flips", "--first", "3"]) == 1
     assert "lost" in capsys.readouterr().out
+
+
+def test_a_portion_over_changed_code_is_not_noted(ledger, monkeypatch, capsys):
+    revisions = iter(["one", "one", "two"])
+    monkeypatch.setattr(campaign, "revision", lambda: next(revisions))
+    monkeypatch.setitem(campaign.PARTS, "truncations", campaign.PARTS["truncations"]._replace(portion=10))
+    assert campaign.campaign(ledger, "truncations", 30, 1) == 0
+    assert [found.revision for found in ledger] == ["one"]
+    assert "no longer one" in capsys.readouterr().out
