@@ -18,6 +18,8 @@ import numpy as np
 
 from engine.codes import GENERATION
 from engine.generations import OtherGeneration, migrated
+from engine.log.event_reader import EventReader
+from engine.log.events import EventsCorrupt
 from engine.log.files import Files
 from engine.log.local import LocalLog
 from engine.log.snapshot import BadSnapshot, Snapshot, list_snapshots, read_snapshot, snapshot_name
@@ -26,7 +28,8 @@ from engine.messages.batch import Batch, cold
 from engine.messages.bodies import Generation
 from engine.messages.rows import COMMAND
 from engine.state.hot import Hot
-from gateway.replaying import SNAPSHOT_FOLDER, WrongGeneration
+from gateway.places import EVENTS_FOLDER, SNAPSHOT_FOLDER
+from gateway.replaying import WrongGeneration
 from gateway.sequencer import Stamp
 
 
@@ -41,6 +44,7 @@ def upgrade(files: Files, data: Path, log: LocalLog, make_hot: Callable[[], Hot]
     if log.generation > GENERATION:
         return []  # `stand` refuses it
     before = _at_the_end(files, data / SNAPSHOT_FOLDER, log)
+    _check_events(files, data / EVENTS_FOLDER, before)
     try:
         after = migrated(before)
         machine = Machine.restored(make_hot(), after, log.skips)
@@ -53,6 +57,26 @@ def upgrade(files: Files, data: Path, log: LocalLog, make_hot: Callable[[], Hot]
     log.write(stamp.record(Batch(np.zeros(0, COMMAND)), 0, machine.seq, machine.event_digest))
     became = f"the state {before.state_hash.hex()} of generation {before.generation} is {after.state_hash.hex()} in it"
     return [f"generation {GENERATION} of the rules begins after command {machine.seq:,}: {became}"]
+
+
+def _check_events(files: Files, folder: Path, snapshot: Snapshot) -> None:
+    """Events of the older generation, where they are kept, go up to its end: nobody could write the missing ones later.
+    Raises WrongGeneration."""
+    reader = EventReader(files, folder, snapshot.number)
+    try:
+        while reader.poll():
+            """Only where they end is asked."""
+        seq, trouble = reader.end.seq, ""
+    except (EventsCorrupt, ValueError) as error:
+        seq, trouble = 0, f" ({error})"
+    finally:
+        reader.close()
+    if trouble or 0 < seq < snapshot.seq:
+        raise WrongGeneration(
+            f"the events are written up to command {seq:,}{trouble}, generation {snapshot.generation} ends with "
+            f"command {snapshot.seq:,}, and only the release that wrote it can write the others: start and stop the "
+            "venue in order with that release"
+        )
 
 
 def _at_the_end(files: Files, folder: Path, log: LocalLog) -> Snapshot:

@@ -101,6 +101,20 @@ def room(s, r):
 
 
 @rare
+def open_stream(s, r, place):
+    """Enter a new stream of the account at `place`. Returns a reason or 0."""
+    m, a = s.meta[0], s.accounts[r.account]
+    if a.streams >= m.streams_share:
+        return STREAMS_SHARE_FULL
+    if m.streams >= m.streams_max:
+        return STREAMS_FULL
+    m.streams += 1
+    a.streams += 1
+    s.stream_keys[place] = np.int64(r.account) << 32 | np.int64(r.ref_hi)
+    return 0
+
+
+@rare
 def recognise(s, events, r, extensions):
     """Text id of a NEW or REPLACE: (True, entry) when it is new, (False, -1) when the row is answered."""
     m = s.meta[0]
@@ -147,16 +161,10 @@ def decide(s, r, extensions, has_bodies, events):
             reject(s, events, r, STALE_REF, max(last, 0))
             return DONE
         if last < 0:
-            a = s.accounts[r.account]
-            if a.streams >= m.streams_share:
-                reject(s, events, r, STREAMS_SHARE_FULL, 0)
+            reason = open_stream(s, r, place)
+            if reason != 0:
+                reject(s, events, r, reason, 0)
                 return DONE
-            if m.streams >= m.streams_max:
-                reject(s, events, r, STREAMS_FULL, 0)
-                return DONE
-            m.streams += 1
-            a.streams += 1
-            s.stream_keys[place] = np.int64(r.account) << 32 | np.int64(r.ref_hi)
         s.stream_last[place] = number
     elif (r.ref_form == REF_TEXT or r.ref_form == REF_DIGEST) and r.kind != CANCEL:
         is_new, entry = recognise(s, events, r, extensions)

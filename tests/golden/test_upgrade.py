@@ -16,6 +16,7 @@ import pytest
 from engine.codes import GENERATION, CommandKind, EventKind, Reason
 from engine.generations import OtherGeneration, migrated
 from engine.log.archive import archive_before
+from engine.log.event_writer import EventWriter
 from engine.log.files import RealFiles
 from engine.log.record import encode_record
 from engine.log.snapshot import (
@@ -37,6 +38,7 @@ from gateway.commands.skip import skipped
 from gateway.commands.snapshot import snapshot_taken
 from gateway.commands.verify import verified
 from gateway.offline import Refused
+from gateway.places import EVENTS_FOLDER
 from gateway.replaying import LOG_FOLDER, SNAPSHOT_FOLDER, NoWayBack, WrongGeneration, open_log, rebuild
 from gateway.sequencer import Stamp
 from gateway.upgrade import upgrade
@@ -239,6 +241,33 @@ def test_a_snapshot_of_another_state_is_not_migrated(data):
     folder = data / SNAPSHOT_FOLDER
     write_snapshot(FILES, folder, replace(last_snapshot(data), state_hash=b"x" * 16))
     refused(data, "another hash under the rules of generation 1")
+
+
+def write_events(data: Path, upto: int) -> None:
+    """As the follower of the release that wrote the log: nothing in the golden venue meets a rule that is new."""
+    machine, writer = Machine(Books()), EventWriter(FILES, data / EVENTS_FOLDER)
+    for record, digest in zip(open_log(data).read(), WANT["digests"], strict=True):
+        if record.number <= upto:
+            events = machine.apply(replace(record, generation=GENERATION))
+            assert machine.event_digest.hex() == digest
+            writer.append(record, events, machine.event_digest)
+    writer.close()
+
+
+def test_events_that_nobody_could_write_any_more_are_asked_for_first(data):
+    write_events(data, END - 5)
+    refused(data, r"the events are written up to command .* generation 1 ends with command 2,142.* with that release")
+    write_events(data, END)
+    assert upgraded(data)
+
+
+def test_damaged_events_of_the_older_generation_are_mended_by_its_release(data):
+    write_events(data, END)
+    path = next((data / EVENTS_FOLDER).iterdir())
+    image = bytearray(path.read_bytes())
+    image[5_000] ^= 1
+    path.write_bytes(image)
+    refused(data, "the events are written up to")
 
 
 @pytest.mark.parametrize("command", [rebuild, verified, snapshot_taken, lambda data: skipped(data, 5, "why")])
