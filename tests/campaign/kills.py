@@ -130,9 +130,7 @@ class Life:
 
     async def _sqlite_caught_up(self) -> None:
         """Until the file stands at the last command that a client heard of."""
-        last = max(
-            [0, *(told.body["seq"] for told in self.load.text), *(int(told.seqs.max()) for told in self.load.packed)]
-        )
+        last = self.load.last_seq()
         deadline = time.monotonic() + CAUGHT_UP_SECONDS_MAX
         while _cursor(self.data / PROJECTION_FILE) < last:
             assert time.monotonic() < deadline, "SQLite does not catch up"

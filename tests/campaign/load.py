@@ -113,6 +113,11 @@ class Load:
             "time_in_force": chance.choice(("gtc", "gtc", "ioc")), "client_order_id": text,
         }  # fmt: skip
 
+    def last_seq(self) -> int:
+        """The last command that a client heard of."""
+        texts, rows = (told.body["seq"] for told in self.text), (int(told.seqs.max()) for told in self.packed)
+        return max([0, *texts, *rows])
+
     def settled(self) -> bool:
         return not self.open_bodies and not any(packer.unanswered for packer in self.packers)
 
