@@ -15,6 +15,7 @@ from pathlib import Path
 from tests.simulation.checks import check
 from tests.simulation.clients import Client, Operator, Packer, Trader
 from tests.simulation.screens import Screen
+from tests.simulation.server import Server
 from tests.simulation.storm import Mode
 from tests.simulation.variants import Variants
 from tests.simulation.world import Violation, World
@@ -179,10 +180,11 @@ class Run:
         """No more faults: the venue must come up, drain, stop, and whoever follows it must come to its end."""
         world = self.world
         until = world.loop.time() + HEAL_SECONDS_MAX
-        while world.server is None or world.server.sequencer is None or world.follower is None:
+        server = await self._up(until)
+        while server.sequencer is None or server.sequencer.fatal:  # one that failed just now still has to end
             await self._a_little(until, "the venue does not come up")
-        await world.server.sequencer.stop()
-        server = world.server
+            server = await self._up(until)
+        await server.sequencer.stop()
         while world.follower is None or world.follower.seq < server.machine.seq:
             await self._a_little(until, "the follower does not come to the end")
         while world.storm.store and (world.sink is None or world.sink.seq < server.machine.seq):
@@ -197,6 +199,11 @@ class Run:
                 for screen in self.screens:
                     screen.ask_for_the_rest()
             await self._a_little(until, "a screen does not come to the end")
+
+    async def _up(self, until: float) -> Server:
+        while self.world.server is None or self.world.follower is None:
+            await self._a_little(until, "the venue does not come up")
+        return self.world.server
 
     async def _a_little(self, until: float, why: str) -> None:
         await asyncio.sleep(0.01)
