@@ -36,10 +36,10 @@ from engine.log.snapshot import BadSnapshot, list_snapshots, read_snapshot, snap
 from gateway.config_store import FOLDER as CONFIG_FOLDER
 from gateway.forms import time_text
 from gateway.offline import Refused
-from gateway.replaying import LOG_FOLDER, PROJECTION_FILE, SNAPSHOT_FOLDER, NoVenue, Rebuilt, rebuild
+from gateway.places import EVENTS_FOLDER, LOG_FOLDER, PROJECTION_FILE, SNAPSHOT_FOLDER
+from gateway.replaying import NoVenue, Rebuilt, rebuild
 from gateway.staging import HASH_BYTES, Copied, check_free, copy_file, read_back, staged, write_file
 
-EVENTS_FOLDER = "events"
 MANIFEST = "manifest.json"
 FORMAT = "qhatu-backup"
 VERSION = 1

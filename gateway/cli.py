@@ -23,6 +23,7 @@ COMMANDS = {
     "snapshot": "Write the state at the end of the log as a snapshot.",
     "export": "Write orders, fills, trades, candles, auctions or events as CSV, JSON lines or Parquet.",
     "skip": "Pass over one command that stopped the venue (the venue must be stopped).",
+    "doctor": "Say what is wrong with a data directory and what can be done.",
     "backup": "Copy a venue's data, also while it runs, and check the copy.",
     "restore": "Make a data directory from a backup, checked.",
     "apply-config": "Turn an edited configuration into commands.",

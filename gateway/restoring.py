@@ -15,7 +15,7 @@ from engine.log.files import RealFiles
 from engine.log.segments import decode_segment_header, zero
 from gateway.backups import Manifest, compare, read_manifest, walked
 from gateway.offline import Refused
-from gateway.replaying import LOG_FOLDER
+from gateway.places import LOG_FOLDER
 from gateway.staging import check_free, copy_file, staged
 
 

@@ -22,15 +22,16 @@ from engine.log.files import RealFiles
 from engine.log.interface import LogCorrupt
 from engine.log.local import LocalLog
 from engine.log.snapshot import list_snapshots, snapshot_name
-from gateway.backups import EVENTS_FOLDER, MANIFEST, back_up, read_manifest
+from gateway.backups import MANIFEST, back_up, read_manifest
 from gateway.offline import Refused
+from gateway.places import EVENTS_FOLDER, LOG_FOLDER, PROJECTION_FILE, SNAPSHOT_FOLDER
 from gateway.projections.sqlite import SqliteSink, dump
-from gateway.replaying import LOG_FOLDER, PROJECTION_FILE, SNAPSHOT_FOLDER, NoVenue
+from gateway.replaying import NoVenue
 from gateway.restoring import restore
 from gateway.staging import PARTIAL
 from tests.campaign.load import Load
-from tests.campaign.served import Served
 from tests.gateway.seasons import Season
+from tests.gateway.serving import Serving
 from tests.gateway.venue_data import SEGMENT_BYTES, venue_data
 
 
@@ -41,7 +42,10 @@ def season() -> Season:
 
 @pytest.fixture(scope="module")
 def kept_data(season: Season, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return venue_data(season, tmp_path_factory.mktemp("venue") / "data")
+    data = venue_data(season.records, tmp_path_factory.mktemp("venue") / "data")
+    (data / "config").mkdir()
+    (data / "config" / f"{season.machine.venue.config_digest.hex()}.json").write_text("{}")
+    return data
 
 
 @pytest.fixture
@@ -101,8 +105,8 @@ def test_words_for_people(data: Path, season: Season, tmp_path: Path) -> None:
 
 def test_tables_are_copied_when_asked_for(data: Path, season: Season, tmp_path: Path) -> None:
     sink = SqliteSink(data / PROJECTION_FILE)
-    for found in zip(season.records, season.events, season.digests, strict=True):
-        sink.take(*found)
+    for record, events, digest in zip(season.records, season.events, season.digests, strict=True):
+        sink.take(record, events, digest)
     sink.flush()
     expected = dump(sink._db)
     back_up(data, tmp_path / "with", with_history=True)  # its writer has it open
@@ -394,7 +398,7 @@ def test_a_torn_tail_is_left_out(data: Path, season: Season, tmp_path: Path) -> 
 
 async def test_backups_under_load_hold_all_that_was_acknowledged(tmp_path: Path) -> None:
     """A real venue, clients at work, one backup after another: each holds what was acknowledged before it began."""
-    served = await asyncio.to_thread(Served, tmp_path / "data")
+    served = await asyncio.to_thread(Serving, tmp_path / "data")
     load, until = Load(seed=5), asyncio.Event()
     running = asyncio.create_task(load.run(served.url, until))
     acknowledged = []
@@ -412,7 +416,7 @@ async def test_backups_under_load_hold_all_that_was_acknowledged(tmp_path: Path)
         assert restore(tmp_path / f"{number}", tmp_path / f"again-{number}").seq >= seq
     # The last of them is a venue again: its past is the same, its epoch another.
     kept = read_manifest(tmp_path / "2")
-    served = await asyncio.to_thread(Served, tmp_path / "again-2")
+    served = await asyncio.to_thread(Serving, tmp_path / "again-2")
     assert await asyncio.to_thread(served.end) == 0
     log = LocalLog.open(RealFiles(), tmp_path / "again-2" / LOG_FOLDER, writable=False)
     records = list(log.read())
