@@ -55,7 +55,7 @@ EVENTS = columns(
 def applied(data: Path, progress: Progress = None) -> Iterator[tuple[Record, np.ndarray, Machine]]:
     """Every durable record with commands, its events, and the machine just after it. Raises as `rebuild`."""
     log = open_log(data)
-    machine, check = Machine(compiled_books(), log.skips), DigestCheck()
+    machine, check = Machine(compiled_books(), log.skips_from(1)), DigestCheck()
     for record in log.read():
         check.check(record)
         events = machine.apply(record)

@@ -125,7 +125,7 @@ def stand(
             notes.append(f"{error}; going back to the one before")
     first = _first_generation(log)
     if first in (0, GENERATION):
-        return Standing(Machine(make_hot(), log.skips), notes=notes)
+        return Standing(Machine(make_hot(), log.skips_from(1)), notes=notes)
     tried = "; ".join(notes) or "there is none"
     why = "the log no longer reaches back to its beginning" if first is None else f"it begins in generation {first}"
     raise NoWayBack(f"no snapshot can be used ({tried}), and {why}")
@@ -158,7 +158,7 @@ def _on(snapshot: Snapshot, hot: Hot, log: Log, notes: list[str]) -> Standing:
         tail, snapshot = _boundary(log, snapshot), migrated(snapshot)
     trades = TradeFold()
     trades.load(section_group(snapshot.sections, "extra/"))
-    return Standing(Machine.restored(hot, snapshot, log.skips), tail, trades, notes)
+    return Standing(Machine.restored(hot, snapshot, log.skips_from(tail.next_number)), tail, trades, notes)
 
 
 def _boundary(log: Log, snapshot: Snapshot) -> Tail:

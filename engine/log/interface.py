@@ -54,8 +54,7 @@ class Log(Protocol):
     """One writer. `write` blocks until the record is durable; it is called from one thread at a time."""
 
     notes: list[str]  # what an operator should know about how it was opened: a torn tail that was cut
-    skips: frozenset[int]  # sequences that SKIP commands in the log name (in what is not archived: a SKIP stands after
-    # the command it names, so a start that reads from a snapshot on needs no others)
+    skips: frozenset[int]  # sequences that SKIP commands in the log name, in what is not archived; see `skips_from`
     first_number: int  # first record that `read` can give without an archive
     tail: Tail  # where it ends
     generation: int  # of the rules its last record was written under; 0 without a record
@@ -77,6 +76,11 @@ class Log(Protocol):
         Raises LogCorrupt, also when `after` is no place of this log; ValueError when the first record asked for is
         neither in the log nor in its archive.
         """
+        ...
+
+    def skips_from(self, number: int) -> frozenset[int]:
+        """All that must be known to apply records from `number` on. A SKIP stands after the command it names, so the
+        archive is looked through only where the reading begins in it. Raises LogCorrupt."""
         ...
 
     def has(self, number: int) -> bool:

@@ -11,6 +11,7 @@ import threading
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from engine.limits import RECORD_BYTES_MAX, SEGMENT_BYTES, SEGMENT_HEADER_BYTES
@@ -285,6 +286,18 @@ class LocalLog:
                 self._check_whole(walk, following)
             elif place.next_number <= end:
                 raise LogCorrupt(walk.name, walk.at, place.next_seq, f"{walk.trouble}; it was durable")
+
+    def skips_from(self, number: int) -> frozenset[int]:
+        """See `interface.Log`."""
+        if number >= self.first_number:
+            return self.skips
+        found: set[int] = set(self.skips)
+        places = list_all(self.files, self.directory)
+        for (_, path), (following, _) in pairwise(places):
+            if number < following <= self.first_number:
+                for record in self._walk(path)[1]:
+                    found.update(skips_of(record.batch))
+        return frozenset(found)
 
     def has(self, number: int) -> bool:
         """See `interface.Log`."""

@@ -41,6 +41,9 @@ class MemoryLog:
     def reopen(self) -> MemoryLog:
         return MemoryLog(self._raws, shard=self.shard)
 
+    def skips_from(self, number: int) -> frozenset[int]:
+        return self.skips
+
     def claim(self, epoch: int | None = None) -> Tail:
         self._epoch = self.tail.epoch + 1 if epoch is None else epoch
         assert self._epoch >= self.tail.epoch, f"epoch {self._epoch} is below {self.tail.epoch}"

@@ -404,7 +404,10 @@ async def test_backups_under_load_hold_all_that_was_acknowledged(tmp_path: Path)
     acknowledged = []
     try:
         for number in range(3):
-            await asyncio.sleep(0.3)
+            before = len(load.text)
+            while len(load.text) < before + 20:
+                assert not running.done()
+                await asyncio.sleep(0.05)
             acknowledged.append(max(told.body["seq"] for told in load.text))
             await asyncio.to_thread(back_up, tmp_path / "data", tmp_path / f"{number}")
     finally:

@@ -357,7 +357,8 @@ def test_people_get_sentences_and_a_verdict(data: Path) -> None:
     assert "    What to do: Keep the directory as it is" in done.stdout
     assert done.stdout.splitlines()[-1] == "Not well: see above."
     told = json.loads(command("--data", data, "--json").stdout)
-    assert told["well"] is False and [Finding(**finding) for finding in told["findings"]] == examine(data)
+    assert told["well"] is False
+    assert [(f["level"], f["about"]) for f in told["findings"]] == [(f.level, f.about) for f in examine(data)]
 
 
 def test_a_missing_argument_is_code_2() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from engine.codes import EventKind, Phase
+from engine.log.archive import archive_before
 from engine.log.files import Locked, RealFiles
 from engine.log.local import LocalLog
 from engine.log.record import GENERATION, encode_record
@@ -22,9 +23,11 @@ from engine.state.books import Books
 from gateway.commands.skip import skipped
 from gateway.commands.verify import verified
 from gateway.following import Following
+from gateway.history_tables import applied
 from gateway.offline import Refused
 from gateway.replaying import LOG_FOLDER, NoVenue, Standing, rebuild
 from gateway.sequencer import Stamp
+from tests.engine.log.builders import batch_of
 from tests.gateway.seasons import Season, write_log
 from tests.gateway.test_following import Given, Kept
 from tests.recorder import coffee
@@ -166,6 +169,25 @@ def test_the_follower_passes_over_it_as_well(poisoned: tuple[Path, int]) -> None
     while following.step():
         pass
     assert set(machine.venue.accounts) == {1, 2} and machine.seq == seq + 2
+
+
+def test_a_skip_that_was_archived_still_holds_for_whoever_reads_from_the_beginning(poisoned: tuple[Path, int]) -> None:
+    data, seq = poisoned
+    skipped(data, seq, "a bug in a rule")
+    log = LocalLog.open(RealFiles(), data / LOG_FOLDER, segment_bytes=4 * 1024 * 1024)
+    stamp, machine = Stamp(log.claim(), 0), rebuild(data).machine
+    while len(list((data / LOG_FOLDER).glob("*.seg"))) < 2:  # the first is of 4 MiB
+        record = stamp.record(batch_of(4_000), 1_000, machine.seq, machine.event_digest)
+        log.write(record)
+        machine.apply(record)
+    log.close()
+    archive_before(RealFiles(), data / LOG_FOLDER, 10**9)
+    log = LocalLog.open(RealFiles(), data / LOG_FOLDER, writable=False)
+    assert log.first_number > 6 and log.skips == frozenset() and log.skips_from(1) == {seq}
+    assert log.skips_from(log.first_number) == frozenset(), "nobody unpacks the archive for a start from a snapshot"
+    assert rebuild(data).machine.state_hash() == machine.state_hash()
+    assert verified(data)["verified"] is True
+    assert sum(1 for _ in applied(data)) > 6
 
 
 @pytest.mark.parametrize(
