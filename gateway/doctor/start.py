@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from engine.codes import GENERATION
 from engine.log.interface import LogCorrupt
-from engine.log.record import GENERATION
 from engine.log.replay import DigestDiffers
 from engine.log.snapshot import BadSnapshot, snapshot_name
 from gateway.config_store import kept_path
 from gateway.doctor.finding import Finding, Level
 from gateway.doctor.log import RESTORE
 from gateway.doctor.scene import Scene
-from gateway.replaying import NoWayBack
+from gateway.replaying import NoWayBack, WrongGeneration
 
 
 def snapshots(scene: Scene) -> Iterator[Finding]:
@@ -63,13 +63,33 @@ def generation(scene: Scene) -> Iterator[Finding]:
             f"The log was written under generation {last.generation} of the rules; this release knows {GENERATION}.",
             "Start the release that wrote it, or a newer one.",
         )
-    else:
+    elif _ends_in_a_snapshot(scene, last.generation):
         yield Finding(
             Level.NOTE,
             "generation_older",
-            f"The log was written under generation {last.generation} of the rules; this release begins {GENERATION}.",
-            f"Back it up before the first start: `qhatu backup --data {scene.data} --to TARGET`.",
+            f"The log ends in generation {last.generation} of the rules, with a snapshot of its end: the first start "
+            f"of this release begins generation {GENERATION} there.",
+            "Have a backup made by the older release; it alone restores what is before.",
         )
+    else:
+        yield Finding(
+            Level.STOP,
+            "generation_older",
+            f"The log ends in generation {last.generation} of the rules, this release begins {GENERATION}, and there "
+            "is no snapshot of its end to begin from.",
+            "With the release that wrote it: start and stop the venue in order, then "
+            f"`qhatu snapshot --data {scene.data}`.",
+        )
+
+
+def _ends_in_a_snapshot(scene: Scene, generation: int) -> bool:
+    """What an upgrade begins with: no command follows it."""
+    return any(
+        not isinstance(found, Exception)
+        and found.generation == generation
+        and found.tail.next_seq == scene.end.next_seq
+        for found in scene.snapshots.values()
+    )
 
 
 def start(scene: Scene) -> Iterator[Finding]:
@@ -84,6 +104,8 @@ def start(scene: Scene) -> Iterator[Finding]:
             f"A start is possible: from {origin} over {found.rebuilt.records:,} records in "
             f"{found.rebuilt.seconds:.1f} s to command {machine.seq:,}, state {machine.state_hash().hex()}.",
         )
+    elif isinstance(found.error, WrongGeneration):
+        return  # told by `generation`
     elif isinstance(found.error, NoWayBack):
         yield Finding(
             Level.STOP,

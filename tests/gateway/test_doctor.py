@@ -10,6 +10,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -146,9 +147,13 @@ def flip_header(data: Path) -> None:
     flip(segments(data)[-2], 50)
 
 
-def flip_archived(data: Path) -> None:
-    path = segments(data)[1]
+def flip_archived(data: Path, place: int = 1) -> None:
+    path = segments(data)[place]
     flip(path, path.stat().st_size // 2)
+
+
+def flip_first_archived(data: Path) -> None:
+    flip_archived(data, 0)
 
 
 def drop_plain(data: Path) -> None:
@@ -284,6 +289,7 @@ TABLE = (
     Case(flip_plain, "log_damaged", Level.STOP, False, says="durable is damaged"),
     Case(flip_header, "log_damaged", Level.STOP, False, says="at byte 0"),
     Case(flip_archived, "archive_damaged", Level.LOST, False),
+    Case(flip_first_archived, "archive_damaged", Level.LOST, False),
     Case(drop_plain, "log_gap", Level.STOP, False, says="are missing"),
     Case(drop_archived, "log_gap", Level.LOST, False, advice=False, says="are missing"),
     Case(drop_archive, "log_begins_late", Level.LOST, False),
@@ -333,8 +339,11 @@ async def started(data: Path) -> None:
     await venue.stop()
 
 
-@pytest.mark.parametrize("case", [case for case in TABLE if case.well], ids=lambda case: case.damage.__name__)
-async def test_what_it_calls_well_starts(case: Case, data: Path) -> None:
+STARTS = [case for case in TABLE if case.well or case.level is Level.LOST]
+
+
+@pytest.mark.parametrize("case", STARTS, ids=lambda case: case.damage.__name__)
+async def test_what_does_not_prevent_a_start_does_not(case: Case, data: Path) -> None:
     case.damage(data)
     await started(data)
 
@@ -435,6 +444,20 @@ def test_a_command_that_stops_the_venue(tmp_path: Path, monkeypatch: pytest.Monk
     assert told.about == "apply_failed" and "command 2 " in told.what and "Planted" in told.what
     follow(told, tmp_path)
     assert is_well(examine(tmp_path))
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_log_of_an_older_generation(ended: bool, tmp_path: Path) -> None:
+    """The venue of the golden files: with the snapshot of its end a start upgrades it, without one it is refused."""
+    with tarfile.open("tests/golden/generation-1/venue.tar.xz") as packed:
+        packed.extractall(tmp_path, filter="data")
+    log = next(tmp_path.rglob("log"))
+    if not ended:
+        shutil.rmtree(log.parent / SNAPSHOT_FOLDER)
+    found = {finding.about: finding for finding in examine(log.parent)}
+    told = found["generation_older"]
+    assert told.level is (Level.NOTE if ended else Level.STOP) and "generation 1" in told.what, found
+    assert "start" not in found
 
 
 def test_free_space_against_the_mark_of_the_configuration(data: Path) -> None:
