@@ -3,8 +3,8 @@
     TARGET/log/  log/archive/  snapshots/  events/  config/  [projection.sqlite]  manifest.json
 
 What is derived is copied before what it is derived from (tables, snapshots, events, log), so nothing in the copy is
-ahead of its log. The log ends with the last record known durable when it was copied: everything acknowledged before
-the backup began is in it. A plain segment is kept up to its last record; `restore` gives it its length again.
+ahead of its log. The log ends with the last whole record that was there when it was copied: everything acknowledged
+before the backup began is in it. A plain segment is kept up to its last record; `restore` gives it its length again.
 """
 
 from __future__ import annotations
@@ -363,19 +363,19 @@ def _end(path: Path, raw: bytes, *, until: int) -> _End:
 
 
 def _last_end(files: Files, path: Path, raw: bytes) -> _End:
-    """After the last record of the last segment; while a venue writes to it, after the last one known durable."""
+    """After the last whole record of the last segment. While a venue writes to it, that one may be acknowledged without
+    another after it to say so; if it is not, it is in flight, and may be kept as it may after a crash."""
     for look in range(LOOKS_MAX):
         live = files.locked(path.parent / LOCK)
         raw = content(files, path) if look else raw
-        header = check_segment_header(raw, path, 0)
-        walk, vouched = Walk(path.name, raw, header.tail, 0), header.first_number - 1
-        for record in walk:
-            vouched = max(vouched, record.durable_through)
+        walk = Walk(path.name, raw, check_segment_header(raw, path, 0).tail, 0)
+        for _ in walk:
+            pass
         witness = None if walk.clean() else walk.witness()
         if witness is None:
-            return _end(path, raw, until=vouched if live else walk.tail.next_number - 1)
+            return _end(path, raw, until=walk.tail.next_number - 1)
         if not live:
-            break
+            break  # else it was being written while it was read: the next look tells
     assert witness is not None
     why = f"{walk.trouble}; record {witness.number} after it says that it was durable"
     raise LogCorrupt(path.name, walk.at, walk.tail.next_seq, why)
