@@ -25,7 +25,7 @@ def test_seeds_keep_every_promise(first: int):
     seeds = range(first, min(first + PORTION, SEEDS + 1))
     reports = [simulate(seed, mode=mode_of(seed)) for seed in seeds]
     assert sum(report.crashes for report in reports) > len(reports), "crashes are part of it"
-    assert sum(report.messages for report in reports) > 100 * len(reports), "feeds are part of it"
+    assert sum(report.messages for report in reports) > 10 * len(reports), "feeds are part of it"
     assert all(report.commands > 100 for report in reports)
 
 
