@@ -97,13 +97,14 @@ class Process(Child):
                 return self.stopped(EXIT_TROUBLE, "failed", error)
 
     def _follow(self) -> None:
+        from engine.codes import GENERATION
         from engine.log.event_writer import EventWriter
-        from engine.log.events import EventsDiffer
+        from engine.log.events import EventEnd, EventsDiffer
         from engine.log.files import RealFiles
         from engine.log.follow import LogReader
         from engine.log.local import LocalLog
         from gateway.following import Following
-        from gateway.replaying import compiled_books, stand
+        from gateway.replaying import compiled_books, first_generation, stand
         from gateway.snapshots import Keeper
 
         files, folder = RealFiles(), self.data / LOG_FOLDER
@@ -114,7 +115,14 @@ class Process(Child):
         try:
             if events.end.number >= log.tail.next_number:
                 raise EventsDiffer(f"the events go on to record {events.end.number}, the log ends before it")
-            standing = stand(files, self.data / SNAPSHOT_FOLDER, log, compiled_books, seq_max=events.end.seq)
+            snapshots = self.data / SNAPSHOT_FOLDER
+            if events.end.seq or first_generation(log) in (None, 0, GENERATION):
+                standing = stand(files, snapshots, log, compiled_books, seq_max=events.end.seq)
+            else:  # a release that kept no events wrote the older generation
+                standing = stand(files, snapshots, log, compiled_books, whole=True)
+                machine = standing.machine
+                events.begin_after(EventEnd(standing.number, machine.seq, machine.event_digest))
+                self.say(f"there are no events of older generations; they begin after command {machine.seq:,}")
             for note in standing.notes:
                 self.say(note)
             keeper = Keeper(files, self.data, every_commands=self.every_commands, every_seconds=self.every_seconds)
@@ -133,13 +141,18 @@ class Process(Child):
     def _remade(self) -> str | None:
         """Throw the events away, to be made anew from the log. Why that cannot be, where the log no longer gives them;
         then they are left as they are."""
+        from engine.codes import GENERATION
         from engine.log.events import remove_events
         from engine.log.files import RealFiles
         from engine.log.local import LocalLog
+        from gateway.replaying import first_generation
 
         files = RealFiles()
-        if not LocalLog.open(files, self.data / LOG_FOLDER, writable=False).has(1):
+        first = first_generation(LocalLog.open(files, self.data / LOG_FOLDER, writable=False))
+        if first is None:
             return "and the log no longer reaches back to its beginning, to make them anew: see `qhatu doctor`"
+        if first not in (0, GENERATION):
+            return f"and the log begins in generation {first}: only the release that wrote it could make them anew"
         remove_events(files, self.data / EVENTS_FOLDER)
         return None
 

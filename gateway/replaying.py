@@ -123,7 +123,7 @@ def stand(
             return _on(read_snapshot(files, path), make_hot(), log, notes)
         except (BadSnapshot, OtherGeneration, OSError) as error:
             notes.append(f"{error}; going back to the one before")
-    first = _first_generation(log)
+    first = first_generation(log)
     if first in (0, GENERATION):
         return Standing(Machine(make_hot(), log.skips_from(1)), notes=notes)
     tried = "; ".join(notes) or "there is none"
@@ -144,7 +144,7 @@ def _check_generation(log: Log) -> None:
         )
 
 
-def _first_generation(log: Log) -> int | None:
+def first_generation(log: Log) -> int | None:
     """Of the log's first record: 0 where there is none yet, None where the log does not reach back so far."""
     if log.first_number != 1 and not log.has(1):
         return None

@@ -141,6 +141,11 @@ class EventWriter:
 
     # Writing
 
+    def begin_after(self, end: EventEnd) -> None:
+        """The first events to come are those of the record after `end`. Only where there are none yet."""
+        assert self.end == EventEnd() and self._handle is None
+        self.end, self._synced_number = end, end.number
+
     def append(self, record: Record, events: np.ndarray, event_digest: bytes) -> None:
         """Take one applied record, its events (EVENT[n]) and the digest after them. One without commands is passed
         over; one at or below `end` is compared with its frame. Raises EventsDiffer, EventsCorrupt."""

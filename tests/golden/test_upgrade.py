@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +18,7 @@ import pytest
 from engine.codes import GENERATION, CommandKind, EventKind, Reason
 from engine.generations import OtherGeneration, migrated
 from engine.log.archive import archive_before
+from engine.log.event_reader import EventReader
 from engine.log.event_writer import EventWriter
 from engine.log.files import RealFiles
 from engine.log.record import encode_record
@@ -37,8 +40,9 @@ from engine.state.books import Books
 from gateway.commands.skip import skipped
 from gateway.commands.snapshot import snapshot_taken
 from gateway.commands.verify import verified
+from gateway.follower import Process
 from gateway.offline import Refused
-from gateway.places import EVENTS_FOLDER
+from gateway.places import EVENTS_FOLDER, STATUS_FILE
 from gateway.replaying import LOG_FOLDER, SNAPSHOT_FOLDER, NoWayBack, WrongGeneration, open_log, rebuild
 from gateway.sequencer import Stamp
 from gateway.upgrade import upgrade
@@ -270,6 +274,16 @@ def test_damaged_events_of_the_older_generation_are_mended_by_its_release(data):
     refused(data, "the events are written up to")
 
 
+def test_the_follower_leaves_damaged_events_of_an_older_generation(data):
+    """They could not be made anew; those of this generation alone can."""
+    write_events(data, END)
+    upgraded(data)
+    path = next((data / EVENTS_FOLDER).iterdir())
+    follower = Process(data, None, 10**6, 10**6)
+    assert "only the release that wrote it" in (follower._remade() or "")
+    assert path.exists()
+
+
 @pytest.mark.parametrize("command", [rebuild, verified, snapshot_taken, lambda data: skipped(data, 5, "why")])
 def test_offline_commands_leave_an_older_generation_to_its_release(data, command):
     with pytest.raises(WrongGeneration, match="`qhatu serve` upgrades it"):
@@ -371,13 +385,33 @@ class Served:
         return errors
 
 
-def test_a_real_start_upgrades_and_the_next_ones_go_on(data):
+def follows(data: Path, seq: int) -> None:
+    """The follower went on where the older release's had ended."""
+    deadline = time.monotonic() + 60
+    status: dict = {}
+    while time.monotonic() < deadline and not (status.get("state") == "following" and status["seq"] >= seq):
+        time.sleep(0.1)
+        with contextlib.suppress(FileNotFoundError):
+            status = json.loads((data / STATUS_FILE).read_text())
+    assert status["state"] == "following", status
+    reader = EventReader(FILES, data / EVENTS_FOLDER, END)
+    (_, events, _), *_ = reader.poll()
+    reader.close()
+    assert events["kind"].tolist() == [EventKind.GENERATION_OPENED]
+
+
+@pytest.mark.parametrize("with_events", [True, False])
+def test_a_real_start_upgrades_and_the_next_ones_go_on(data, with_events):
+    if with_events:
+        write_events(data, END)
     first = Served(data)
     assert "takes orders at" in first.line, first.process.communicate()
+    follows(data, WANT["seq"] + 2)
     errors = first.end()
     assert f"generation {GENERATION} of the rules begins after command 2,142" in errors and MIGRATED in errors
     second = Served(data)
     assert "takes orders at" in second.line
+    follows(data, WANT["seq"] + 3)
     assert "begins after" not in second.end(signal.SIGKILL)
     found = [json.loads(run(data, "replay", "--json", *more).stdout) for more in ((), ("--whole",))]
     for answer in found:
