@@ -157,7 +157,10 @@ def _on(snapshot: Snapshot, hot: Hot, log: Log, notes: list[str]) -> Standing:
     if snapshot.generation != GENERATION:
         tail, snapshot = _boundary(log, snapshot), migrated(snapshot)
     trades = TradeFold()
-    trades.load(section_group(snapshot.sections, "extra/"))
+    try:
+        trades.load(section_group(snapshot.sections, "extra/"))
+    except (KeyError, ValueError) as error:
+        raise BadSnapshot(snapshot_name(snapshot.number), f"it lacks the trades: {error}") from error
     return Standing(Machine.restored(hot, snapshot, log.skips_from(tail.next_number)), tail, trades, notes)
 
 

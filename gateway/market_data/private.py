@@ -236,7 +236,7 @@ class Follow:
     def _take_bid(self, event: np.void, record: Record) -> None:
         sale, lot = int(event["order"]), int(event["instrument"])
         bid = self._bid(sale, lot)
-        if bid is not None and self.own_bids.readers:
+        if bid is not None:
             self.own_bids.publish(lambda form: bid, record.ts_ns)
 
     def _bid(self, sale: int, lot: int) -> dict[str, Any] | None:

@@ -17,7 +17,7 @@ from gateway.market_data import private
 from gateway.market_data.channel import Channel, first_seq_of
 from gateway.market_data.frames import Frame
 from gateway.market_data.private import PrivateFeeds
-from tests.recorder import Recorder, open_venue, order_row
+from tests.recorder import Recorder, auction_sale, bid_of, open_venue, order_row
 
 
 class Reader:
@@ -69,3 +69,19 @@ def test_a_fold_that_was_forgotten_goes_on_above_its_numbers(monkeypatch: pytest
     again.resync(reader, last)
     assert [message["type"] for message in reader.told] == ["snapshot"]
     assert len(reader.told[0]["orders"]) == 2
+
+
+def test_a_bid_in_an_empty_room_is_told_to_who_comes_back() -> None:
+    """It is numbered although nobody reads: a reader who comes back with its last seq has missed it."""
+    desk, reader = Desk(), Reader()
+    desk.do(auction_sale(desk.recorder.ts_ns))
+    own = desk.feeds.of(2).own_bids
+    own.begin(reader)
+    own.end(reader)
+    desk.do(bid_of(2, 1, 5_000))
+    last = reader.told.pop()["seq"]
+    own.resync(reader, last)
+    assert [(told["type"], told["prev_seq"], told["lot"], told["maximum"]) for told in reader.told] == [
+        ("update", last, 1, "50.00"),
+        ("update", last + 1, 1, "50.00"),
+    ]
