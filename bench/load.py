@@ -268,7 +268,7 @@ async def open_loop(
     begin, sent, total = perf_counter_ns(), 0, int(rate * seconds)
     while sent < total:
         now = perf_counter_ns()
-        due = min(total, (now - begin) * rate // 10**9)
+        due = min(total, (now - begin) * rate // 10**9 + 1)  # the first at once
         while sent < due:
             connection = connections[sent % len(connections)]
             sent_at[connection].append(begin + sent * 10**9 // rate)
