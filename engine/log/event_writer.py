@@ -37,6 +37,7 @@ from engine.log.files import Files
 from engine.log.record import Record
 
 ZSTD_LEVEL = 3
+CHECK_RECORDS = 100  # read at a time before a segment is compressed
 
 
 class EventWriter:
@@ -281,6 +282,7 @@ class EventWriter:
         """One closed segment, a slice at a time."""
         plain, packed = self.directory / live_name(number), self.directory / packed_name(number)
         if packed.name not in self.files.listdir(self.directory):
+            yield from self._check(number)
             yield from self._compress(plain, packed)
         same = yield from self._same(plain, packed)
         if same:
@@ -288,6 +290,14 @@ class EventWriter:
         else:  # it was damaged between two starts; the plain one is whole
             self.files.unlink(packed)
         self.files.fsync_dir(self.directory)
+
+    def _check(self, number: int) -> Generator[None, None, None]:
+        """Read every frame of a closed segment: damage is found while the log still gives it again. Raises
+        EventsCorrupt."""
+        following = min((first for first, _ in list_segments(self.files, self.directory) if first > number), default=0)
+        with contextlib.closing(EventReader(self.files, self.directory, number - 1, shard=self.shard)) as reader:
+            while (told := reader.poll(CHECK_RECORDS)) and told[-1][0].number < following - 1:
+                yield
 
     def _compress(self, plain: Path, packed: Path) -> Generator[None, None, None]:
         beside = packed.with_name(packed.name + TEMPORARY)

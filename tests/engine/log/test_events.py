@@ -168,6 +168,26 @@ def test_segments_rotate_and_closed_ones_are_compressed(tmp_path, given) -> None
     again.close()
 
 
+def test_a_damaged_segment_is_not_compressed(tmp_path, given) -> None:
+    """Compressed, its damage would be found when a sink needs it, long after the log was archived."""
+    writer = write(tmp_path, given, segment_bytes=SEGMENT_BYTES)
+    path = tmp_path / live_name(1)
+    image = path.read_bytes()
+    for bit in (3, 8 * 4_096 + 77, 8 * (len(image) - 5)):
+        damaged = bytearray(image)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        with pytest.raises(EventsCorrupt):
+            packed_whole(writer)
+        assert path.exists() and not list(tmp_path.glob("*.zst"))
+        writer.close()
+        path.write_bytes(image)
+        writer = EventWriter(RealFiles(), tmp_path, segment_bytes=SEGMENT_BYTES)
+    packed_whole(writer)
+    assert list(tmp_path.glob("*.zst")) and plain(read(tmp_path)) == plain(given)
+    writer.close()
+
+
 def test_compressing_goes_by_slices(tmp_path) -> None:
     given = decided([1_000] * 12)
     writer = write(tmp_path, given, segment_bytes=4 * EVENT_PACK_BYTES)
