@@ -149,12 +149,13 @@ class Flow:
         self.rng = np.random.Generator(np.random.PCG64(seed))
         self.instrument, self.stream, self.mid = instrument, stream, mid
         self.number = 0
-        self.open: list[int] = []
+        self.open = np.zeros(0, np.int64)  # ids of its orders that rest
 
     def take_events(self, events: np.ndarray) -> None:
         """Learn the ids of orders that came to rest."""
         rested = events[(events["kind"] == EventKind.ACCEPTED) & (events["flags"] & EventFlag.LAST != 0)]
-        self.open.extend(rested["order"].tolist())
+        if len(rested):
+            self.open = np.concatenate([self.open, rested["order"]])
 
     def rows(self, n: int) -> np.ndarray:
         """COMMAND[n], the next messages of the stream."""
@@ -170,15 +171,13 @@ class Flow:
         take = u >= 0.85
         rows["tif"][take] = TimeInForce.IOC
         rows["price"][take] = self.mid + np.where(side[take] == Side.BUY, 5, -5)
-        for at in np.flatnonzero((u >= 0.45) & ~take).tolist():
-            if not self.open:
-                break
-            pick = int(u[at] * 1e6) % len(self.open)
-            self.open[pick], order = self.open[-1], self.open[pick]
-            self.open.pop()
-            row = rows[at]
-            row["kind"], row["order"], row["price"], row["qty"] = CommandKind.CANCEL, order, 0, 0
-            row["side"] = row["tif"] = 0
+        at = np.flatnonzero((u >= 0.45) & ~take)
+        picks = np.unique(rng.integers(0, len(self.open), len(at))) if len(self.open) else at[:0]
+        at = at[: len(picks)]
+        rows["kind"][at], rows["order"][at] = CommandKind.CANCEL, self.open[picks]
+        for name in ("price", "qty", "side", "tif"):
+            rows[name][at] = 0
+        self.open = np.delete(self.open, picks)
         rows["ref_hi"] = self.stream
         rows["ref_lo"] = np.arange(self.number + 1, self.number + n + 1)
         self.number += n

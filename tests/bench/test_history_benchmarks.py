@@ -7,13 +7,16 @@ import json
 import pytest
 
 from bench import recovery, sqlite
+from gateway.feeding import EVENTS_PER_TRANSACTION
+
+SIZES = (sqlite.EVENTS_PER_SMALL_TRANSACTION, EVENTS_PER_TRANSACTION)
 
 
 def test_sqlite(capsys: pytest.CaptureFixture[str]) -> None:
     sqlite.main(["--json", "--commands", "3000", "--runs", "2"])
     answers = json.loads(capsys.readouterr().out)
     assert {(answer["name"], answer["events_per_transaction"]) for answer in answers} == {
-        (f"sqlite {flow}", events) for flow in ("market", "uncross") for events in (1_000, 20_000)
+        (f"sqlite {flow}", events) for flow in ("market", "uncross") for events in SIZES
     }
     assert len({answer["hash"] for answer in answers}) == 2, "the size of a transaction changes no row"
     assert all(answer["fills"] > 1_000 and answer["fills_per_second"] > 0 for answer in answers)
