@@ -101,7 +101,9 @@ def quiet(folder: Path) -> None:
 
 
 def first_snapshot(served: Served) -> None:
-    """Wait for the one that the follower makes once it has caught up."""
+    """Ask for one once the follower has caught up, and wait for it."""
+    served.seconds_until_caught_up([STATUS_FILE])
+    os.kill(follower_of(served), signal.SIGUSR1)
     started = time.monotonic()
     while not list_snapshots(RealFiles(), served.data / SNAPSHOT_FOLDER):
         if time.monotonic() - started > FIRST_SECONDS_MAX:
