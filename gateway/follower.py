@@ -71,6 +71,7 @@ class Process(Child):
         from gateway.following import ApplyFailed
 
         self.handle_signals()
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # until there is something to take a snapshot of
         anew = False
         while True:
             try:
