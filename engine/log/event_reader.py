@@ -30,6 +30,7 @@ from engine.log.record import Record
 READ_BYTES_IDLE = 16 * 1024  # looked at when nothing was new the last time
 LIST_POLLS = 8  # idle polls until only each so many looks for a later segment: there may be a thousand to list
 REOPEN_POLLS = 32  # idle polls until the live segment is opened anew: it may have been removed and made again
+assert REOPEN_POLLS % LIST_POLLS == 0, "only a poll that lists comes so far"
 LOOKS_MAX = 8  # for a segment that the writer has just compressed and unlinked
 
 
@@ -156,9 +157,9 @@ class EventReader:
                 if again:
                     self._reopen()
             elif not frames:
-                self._idle += 1
-                if self._idle % REOPEN_POLLS == 0:
+                if self._idle and self._idle % REOPEN_POLLS == 0:
                     self._reopen()
+                self._idle += 1
                 return []
 
     def _new(self, frames: list[Frame]) -> list[tuple[Record, np.ndarray, bytes]]:

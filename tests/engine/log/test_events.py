@@ -168,6 +168,25 @@ def test_segments_rotate_and_closed_ones_are_compressed(tmp_path, given) -> None
     again.close()
 
 
+@pytest.mark.parametrize("idle", [1, 7, 8, 9, 40, 200])
+def test_a_reader_at_rest_notices_that_its_segment_was_made_anew(tmp_path, given, idle) -> None:
+    """Under the same name: what it has open is a file without one."""
+    third = len(given) // 3
+    write(tmp_path, given[:third]).close()
+    reader = EventReader(RealFiles(), tmp_path)
+    found = []
+    while more := reader.poll():
+        found += more
+    for _ in range(idle):
+        assert reader.poll() == []
+    remove_events(RealFiles(), tmp_path)
+    write(tmp_path, given).close()
+    for _ in range(REOPEN_POLLS + 2):
+        found += reader.poll()
+    assert plain(found) == plain(given)
+    reader.close()
+
+
 def test_a_damaged_segment_is_not_compressed(tmp_path, given) -> None:
     """Compressed, its damage would be found when a sink needs it, long after the log was archived."""
     writer = write(tmp_path, given, segment_bytes=SEGMENT_BYTES)
