@@ -72,7 +72,7 @@ async def test_an_exception_out_of_the_engine_ends_the_venue(tmp_path) -> None:
 
 
 def exits(code: int) -> object:
-    return lambda data, parent: [sys.executable, "-c", f"raise SystemExit({code})"]
+    return lambda data, parent, *options: [sys.executable, "-c", f"raise SystemExit({code})"]
 
 
 async def test_a_follower_that_comes_to_other_events_stops_the_venue(tmp_path, monkeypatch) -> None:
@@ -92,7 +92,7 @@ async def test_a_follower_that_comes_to_other_events_stops_the_venue(tmp_path, m
 async def test_a_crashed_follower_is_started_again(tmp_path, monkeypatch) -> None:
     started = []
 
-    def command(data: object, parent: object) -> list[str]:
+    def command(data: object, parent: object, *options: str) -> list[str]:
         started.append(data)
         return [sys.executable, "-c", "raise SystemExit(1)"]
 
