@@ -118,7 +118,7 @@ class Screen:
     async def main(self) -> None:
         while True:
             server = self.world.server
-            alive = server is not None and server.hub is not None and bool(server.machine.venue.instruments)
+            alive = server is not None and server.has_doors and bool(server.machine.venue.instruments)
             if alive and (self.line is None or self.line.server is not server or self.line.closed):
                 assert server is not None
                 self._connect(server)

@@ -99,6 +99,12 @@ class Server:
             await asyncio.sleep(WATCH_SECONDS)
             self.storage.look()
 
+    @property
+    def has_doors(self) -> bool:
+        """Whether readers can connect: as in the venue, once RESUME is durable and applied. Before it the writer's
+        epoch is not on disk, and the next start might have the same."""
+        return self.hub is not None and self.sequencer is not None and self.sequencer.records > 0
+
     def takes(self, batch: Batch) -> bool:
         """As the front does: while storage is low, nothing that grows."""
         return not (self.storage.low and grows(batch.rows["kind"]))
