@@ -87,7 +87,7 @@ class Child:
         return self.asked_to_end or not self._parent_lives()
 
     def _parent_lives(self) -> bool:
-        return self.parent_pid is None or os.getppid() == self.parent_pid
+        return not orphaned(self.parent_pid)
 
     def loop(self, work: Work) -> None:
         """Step and sleep. The first step that finds nothing means that it has caught up."""
@@ -167,6 +167,12 @@ def arguments(module: str, what: str) -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, required=True, help="the venue's data directory")
     parser.add_argument("--parent-pid", type=int, default=None, help="end when this process is gone")
     return parser
+
+
+def orphaned(parent_pid: int | None) -> bool:
+    """Whether the process that started this one is gone. Asked before the imports too: in the idle class they may take
+    long, and a venue that was killed and started again would have several children on their way."""
+    return parent_pid is not None and os.getppid() != parent_pid
 
 
 def stand_back() -> None:

@@ -48,6 +48,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--snapshot-commands", type=int, default=SNAPSHOT_EVERY_COMMANDS, help="between two snapshots")
     parser.add_argument("--snapshot-seconds", type=float, default=SNAPSHOT_EVERY_SECONDS, help="between two snapshots")
     given = parser.parse_args(argv)
+    if child.orphaned(given.parent_pid):
+        return EXIT_ENDED
 
     from gateway.cli import use_kernel_cache
 

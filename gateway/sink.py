@@ -72,6 +72,8 @@ def main(argv: list[str] | None = None) -> int:
     parser = child.arguments("gateway.sink", "Keep one store of rows from a venue's events.")
     parser.add_argument("name", choices=sorted(STORES), help="the store")
     given = parser.parse_args(argv)
+    if child.orphaned(given.parent_pid):
+        return EXIT_ENDED
     child.stand_back()
     return Process(given.name, given.data, given.parent_pid).run()
 
