@@ -16,7 +16,10 @@ def events(scene: Scene) -> Iterator[Finding]:
     if not found.segments:
         if scene.snapshots:
             yield Finding(
-                Level.NOTE, "events", "There are no event segments: the follower writes them anew from the log."
+                Level.NOTE,
+                "events",
+                "There are no event segments: the follower writes them anew from the log, as far back as this "
+                "generation of the rules reaches; those of an older one can only come from a backup.",
             )
         return
     if found.trouble is not None:
