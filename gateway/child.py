@@ -25,6 +25,9 @@ EXIT_APPLY = 5
 
 NICENESS = 10  # where the system knows no idle class
 PACE_SECONDS = 0.01  # between two steps once it has caught up: one step takes what came meanwhile
+# And at least this share of what the step took: memory and disk are the venue's too. In hundreds it took 1.37 M orders/s
+# beside children that never rest (0.70 of what it does alone) and 1.68 M (0.87) beside these; they end 40 s later, not 23.
+REST_SHARE = 0.5
 POLL_SECONDS_MIN = 0.001
 POLL_SECONDS_MAX = 0.02  # twice this and twice the pace is what history stays behind when little happens
 STATUS_SECONDS = 0.5
@@ -94,6 +97,7 @@ class Child:
         pause, caught_up, started = POLL_SECONDS_MIN, False, time.monotonic()
         deadline: float | None = None
         while True:
+            began = time.monotonic()
             found = work.step()
             tending = work.tend()
             now = time.monotonic()
@@ -110,7 +114,7 @@ class Child:
             if found:
                 pause = POLL_SECONDS_MIN
                 if caught_up:
-                    time.sleep(PACE_SECONDS)
+                    time.sleep(max(PACE_SECONDS, REST_SHARE * (now - began)))
             else:
                 time.sleep(POLL_SECONDS_MIN if tending else pause)
                 pause = min(2 * pause, POLL_SECONDS_MAX)
