@@ -25,8 +25,8 @@ EXIT_APPLY = 5
 
 NICENESS = 10  # where the system knows no idle class
 PACE_SECONDS = 0.01  # between two steps once it has caught up: one step takes what came meanwhile
-# And at least this share of what the step took: memory and disk are the venue's too. Orders in hundreds: 1.37 M/s beside
-# children that never rest (0.70 of the venue alone), 1.68 M/s (0.87) beside these, which end 40 s later instead of 23.
+# And at least this share of what the step took: memory and disk are the venue's too. Orders in hundreds: 1.37 M/s
+# beside children that never rest (0.70 of the venue alone), 1.68 M/s (0.87) beside these, which end 40 s later, not 23.
 REST_SHARE = 0.5
 POLL_SECONDS_MIN = 0.001
 POLL_SECONDS_MAX = 0.02  # twice this and twice the pace is what history stays behind when little happens
