@@ -1,6 +1,6 @@
 """Following a log: durable records through a machine of one's own into event segments and snapshots.
 
-reader.poll -> digest check -> machine.apply -> events.append ... -> events.flush | events.sync -> snapshot
+    reader.poll -> digest check -> machine.apply -> events.append ... -> events.flush | events.sync -> snapshot
 
 No clock and no sleep are here; a snapshot is written in a thread of its own.
 """

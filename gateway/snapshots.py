@@ -15,7 +15,7 @@ from pathlib import Path
 from engine.limits import SNAPSHOT_EVERY_COMMANDS, SNAPSHOT_EVERY_SECONDS, SNAPSHOT_PAUSE_SECONDS
 from engine.log.archive import archive_before
 from engine.log.files import Files
-from engine.log.interface import LogCorrupt, Tail
+from engine.log.interface import Tail
 from engine.log.snapshot import BadSnapshot, Snapshot, list_snapshots, prune_snapshots, read_snapshot, write_snapshot
 from engine.machine import Machine
 from gateway.replaying import LOG_FOLDER, SNAPSHOT_FOLDER, made_by
@@ -111,7 +111,7 @@ class Keeper:
     def _keep(self, snapshot: Snapshot) -> None:
         try:
             keep(self.files, self.data, snapshot, pause=self._pause)
-        except (OSError, BadSnapshot, LogCorrupt) as error:
+        except Exception as error:  # whatever it is: a thread that ends without a word would count as a snapshot
             self._trouble = error
 
     def _pause(self) -> None:

@@ -125,3 +125,16 @@ def test_the_machine_goes_on_while_it_is_written(tmp_path, records):
     assert keeper.finish() is None
     assert part.machine.state_hash() == folding.machine.state_hash() != before
     assert rebuild(tmp_path).snapshot == 30 and rebuild(tmp_path).machine.state_hash() == folding.machine.state_hash()
+
+
+def test_a_fault_that_nobody_thought_of_is_no_snapshot(tmp_path, records):
+    class Broken(type(FILES)):
+        def rename(self, source: Path, target: Path) -> None:
+            raise ZeroDivisionError("planted")
+
+    folding = written(tmp_path, records[:10])
+    keeper = Keeper(Broken(), tmp_path)
+    keeper.begin(folding.machine, folding.tail, folding.trades)
+    told = keeper.finish()
+    assert told is not None and "ZeroDivisionError" in told
+    assert keeper.seq == 0 and numbers(tmp_path) == []
