@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from engine.limits import SNAPSHOT_EVERY_COMMANDS, SNAPSHOT_EVERY_SECONDS, SNAPSHOT_PAUSE_SECONDS
+from engine.limits import SNAPSHOT_EVERY_COMMANDS, SNAPSHOT_EVERY_SECONDS, SNAPSHOT_PAUSE_SECONDS, SNAPSHOTS_KEPT
 from engine.log.archive import archive_before
 from engine.log.files import Files
 from engine.log.interface import Tail
@@ -32,9 +32,9 @@ def keep(files: Files, data: Path, snapshot: Snapshot, *, pause: Callable[[], No
     if read_snapshot(files, path).state_hash != snapshot.state_hash:
         raise BadSnapshot(path.name, "it does not read back as it was written")
     prune_snapshots(files, folder)
-    kept = list_snapshots(files, folder)[:2]
-    if len(kept) == 2:
-        archive_before(files, data / LOG_FOLDER, kept[1], pause=pause)
+    kept = list_snapshots(files, folder)[:SNAPSHOTS_KEPT]
+    if len(kept) == SNAPSHOTS_KEPT:
+        archive_before(files, data / LOG_FOLDER, kept[-1], pause=pause)
 
 
 class Keeper:
