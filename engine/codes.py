@@ -16,26 +16,39 @@ class Side(IntEnum):
 
 class OrderType(IntEnum):
     LIMIT = 0
-    MARKET = 1
-    # Named, not yet accepted (reject `type_unsupported`).
-    MARKET_TO_LIMIT = 2
-    STOP = 3
-    STOP_LIMIT = 4
-    ICEBERG = 5
+    MARKET = 1  # trades within the collar; what is left is cancelled
+    MARKET_TO_LIMIT = 2  # trades at the best price there is; what is left rests at it
+    STOP = 3  # waits for a trade at its stop price or beyond, then is a MARKET order
+    STOP_LIMIT = 4  # the same, then is a LIMIT order
+    ICEBERG = 5  # a limit order of which `display_qty` is shown at a time
 
 
 class TimeInForce(IntEnum):
     GTC = 0
     IOC = 1
     FOK = 2
-    # Named, not yet accepted (reject `tif_unsupported`).
-    DAY = 3
-    GTD = 4
-    AT_AUCTION = 5
+    DAY = 3  # until the day's end of its instrument, or until its book closes
+    GTD = 4  # through `expire_at`
+    AT_AUCTION = 5  # for one uncross
+
+
+class OrderFlag(IntEnum):
+    """Bits of `flags` in a command row."""
+
+    POST_ONLY = 1  # refused when it would trade at once
+    SLIDE = 2  # with POST_ONLY: not refused, but one tick behind the best price of the other side
+    ALL_OR_NONE = 4  # on entry: trades whole at once, or ends
+    STP_GROUP = 8  # self-trade prevention looks at the account's whole group
+
+
+class BookFlag(IntEnum):
+    DEPOSIT = 1  # sells need deposited lots
+    CLASSES = 2  # co-ops first inside one price
+    TRADED = 4  # there was a fill: `last` is a price
 
 
 class StpMode(IntEnum):
-    """Self-trade prevention. NONE alone is accepted so far (reject `stp_unsupported`)."""
+    """Self-trade prevention: what happens when an order would trade with one of its own. The taker's mode decides."""
 
     NONE = 0
     CANCEL_TAKER = 1
@@ -59,7 +72,7 @@ class CommandKind(IntEnum):
     NEW = 1
     CANCEL = 2
     REPLACE = 3
-    AMEND = 4  # named, not yet accepted (reject `kind_unsupported`)
+    AMEND = 4  # qty = new total quantity; lower keeps the order's priority
 
     # cold: the venue
     TIME = 64
@@ -96,6 +109,10 @@ class EventKind(IntEnum):
     FILL = 4  # order = taker (buy in an uncross), counter_order = maker (sell), leaves = the counter order's
     CANCELLED = 5  # order, qty = quantity cancelled, reason
     REPLACED = 6  # order, qty = new open quantity, price = new price
+    REDUCED = 7  # order, qty = lots taken away by self-trade prevention, leaves = open quantity
+    TRIGGERED = 8  # order = a stop that was elected: from here on a market or limit order, qty = open quantity, price
+    REPRICED = 9  # order = unpriced until here, from here on a limit order: price, qty = open quantity
+    AMENDED = 10  # order, qty = new open quantity, price; leaves = 1 when its priority is lost
 
     # the venue
     TIMER = 32  # order = timer id, leaves = due ts_ns, reason = TimerKind: names the cause of the events after it
@@ -133,6 +150,8 @@ class EventFlag(IntEnum):
     BY_TIMER = 4  # a TIMER event and all that it caused: no answer to the command whose sequence they carry
     NO_PRICE = 8  # UNCROSSED without a price
     UNPRICED = 16  # order without a limit price
+    CLASS_FIRST = 32  # fill of a co-op's order before an earlier one at the same price
+    STOP = 64  # ACCEPTED, REPLACED, AMENDED, CANCELLED of an order that waits for its stop price
 
 
 class Reason(IntEnum):
@@ -141,22 +160,25 @@ class Reason(IntEnum):
     NONE = 0
     # form
     KIND_UNKNOWN = 1
-    KIND_UNSUPPORTED = 2
+    KIND_UNSUPPORTED = 2  # to generation 2
     VERSION_UNKNOWN = 3
     SIDE_INVALID = 4
     TYPE_INVALID = 5
-    TYPE_UNSUPPORTED = 6
+    TYPE_UNSUPPORTED = 6  # to generation 2
     TIF_INVALID = 7
-    TIF_UNSUPPORTED = 8
-    FLAGS_UNSUPPORTED = 9
-    STP_UNSUPPORTED = 10
-    EXTENSION_UNSUPPORTED = 11
+    TIF_UNSUPPORTED = 8  # to generation 2
+    FLAGS_INVALID = 9
+    STP_INVALID = 10
+    EXTENSION_INVALID = 11
     REF_INVALID = 12
     # who and where
     ACCOUNT_UNKNOWN = 16
     INSTRUMENT_UNKNOWN = 17
     PHASE_FORBIDS = 18
     NOT_PERMITTED = 19
+    VENUE_STOPPED = 20  # the operator's kill switch
+    ACCOUNT_FROZEN = 21
+    VALIDITY_PAST = 22  # the command's valid_until is over
     # amounts
     QTY_RANGE = 24
     PRICE_RANGE = 25
@@ -165,6 +187,7 @@ class Reason(IntEnum):
     SIDE_TOTAL_RANGE = 28
     PRICE_BAND = 29  # outside the instrument's declared price range
     TIF_IN_CALL = 30  # ioc and fok are not accepted in a call
+    PRICE_COLLAR = 31  # a buy above, or a sell below, the collar around the reference
     # identity
     STALE_REF = 32  # counter_order = last number taken
     CLIENT_ID_REUSED = 33
@@ -177,12 +200,26 @@ class Reason(IntEnum):
     CLIENT_IDS_FULL = 42
     STREAMS_SHARE_FULL = 43  # the account has as many as one account may have; from generation 2 of the rules
     CLIENT_IDS_SHARE_FULL = 44
+    LIMIT_ORDERS = 45  # the account has as many open orders in this currency as it may have
+    LIMIT_NOTIONAL = 46  # its open orders of this side and currency would be worth more than they may be
+    STOCK_SHORT = 47  # not so many lots deposited and free
     # ends of orders
     BY_OWNER = 48
     IOC_REMAINDER = 49
     FOK_UNFILLABLE = 50
     MARKET_REMAINDER = 51  # a market order never rests outside a call
     UNPRICED_REMAINDER = 52  # left over from an uncross
+    SELF_TRADE = 53
+    MIN_QTY_UNFILLABLE = 54
+    EXPIRED = 55
+    AUCTION_REMAINDER = 56  # an order for one uncross
+    BY_MASS_CANCEL = 57
+    BY_CANCEL_AFTER = 58  # the account was not heard of in time
+    BY_OPERATOR = 59  # freeze, kill switch
+    DELISTED = 60
+    DAY_ENDED = 61
+    AMENDED_AWAY = 62  # amended to no more than was filled
+    BEYOND_COLLAR = 63  # an elected stop whose limit lies outside
     # registers and phases
     BODY_INVALID = 64
     ALREADY_EXISTS = 65
@@ -193,6 +230,11 @@ class Reason(IntEnum):
     RULES_UNKNOWN = 70
     KEY_UNKNOWN = 71
     CALENDAR_SUPERSEDED = 72  # a calendar of a higher version holds
+    ORDERS_OPEN = 73  # not while the account or the book has open orders
+    CURRENCY_UNKNOWN = 74
+    STOCK_NOT_KEPT = 75  # the instrument asks for no deposit
+    TRADE_UNKNOWN = 76
+    ALREADY_BUSTED = 77
     # sales
     SALE_UNKNOWN = 80
     LOT_UNKNOWN = 81
@@ -202,6 +244,15 @@ class Reason(IntEnum):
     BID_INCREMENT = 85
     SELF_BID = 86
     MAXIMUM_BELOW_PRICE = 87
+    # terms of an order
+    TERMS_CONFLICT = 96  # type, tif, flags and extension do not go together
+    TERMS_IN_CALL = 97  # post-only, minimum quantity and all-or-none are not accepted in a call
+    TIF_NEEDS_CALL = 98  # at_auction is not accepted while the book trades continuously
+    DISPLAY_RANGE = 99  # display_qty is not 1 .. qty
+    MIN_QTY_RANGE = 100  # min_qty is above qty
+    EXPIRY_PAST = 101
+    POST_ONLY_CROSSES = 102
+    SELF_CROSS = 103  # in a call: crosses an order of one's own
 
 
 class Phase(IntEnum):
@@ -222,6 +273,9 @@ class TimerKind(IntEnum):
     SALE_OPEN_UNTIL = 3
     SALE_CLOCK = 4
     CLIENT_ID_SWEEP = 5
+    EXPIRY = 6  # of gtd orders; kept with the orders, not in the register of timers
+    CANCEL_AFTER = 7
+    DAY_END = 8
 
 
 class Role(IntEnum):

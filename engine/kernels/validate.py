@@ -4,9 +4,9 @@
     kind is one of the three                                         x    x      x       kind_unsupported, kind_unknown
     version                                                          x    x      x       version_unknown
     side, type, tif                                                  x           x       side_invalid, type_*, tif_*
-    flags are zero                                                   x    x      x       flags_unsupported
-    stp is none                                                      x    x      x       stp_unsupported
-    extension: only a REPLACE without `order` has one, which         x    x      x       extension_unsupported
+    flags are zero                                                   x    x      x       flags_invalid
+    stp is none                                                      x    x      x       stp_invalid
+    extension: only a REPLACE without `order` has one, which         x    x      x       extension_invalid
       names the target by text and says nothing else                             x       ref_invalid
     client_ref and body have the shape of their form                 x    x      x       ref_invalid
     account is open                                                  x    x      x       account_unknown
@@ -49,8 +49,8 @@ from engine.kernels.constants import (
     CANCEL,
     CANCEL_MASK,
     ENTRY_MASK,
-    EXTENSION_UNSUPPORTED,
-    FLAGS_UNSUPPORTED,
+    EXTENSION_INVALID,
+    FLAGS_INVALID,
     FOK,
     GTC,
     INSTRUMENT_MISMATCH,
@@ -81,7 +81,7 @@ from engine.kernels.constants import (
     SIDE_INVALID,
     SIDE_TOTAL_LOTS_MAX,
     SIDE_TOTAL_RANGE,
-    STP_UNSUPPORTED,
+    STP_INVALID,
     TIF_IN_CALL,
     TIF_INVALID,
     TIF_LAST,
@@ -104,14 +104,14 @@ def extension_reason(r, extensions):
     """Why an extension row may not stand there; 0 when it may."""
     number = np.int64(r.extension)
     if r.kind != REPLACE or r.order != 0 or number > len(extensions):
-        return EXTENSION_UNSUPPORTED
+        return EXTENSION_INVALID
     x = extensions[number - 1]
     others = x.display_qty | x.min_qty | np.int64(x.stop_price) | x.expire_at | x.valid_until
     others |= np.int64(x.principal) | np.int64(x.group)
     for i in range(3):
         others |= np.int64(x.reserved[i])
     if others != 0:
-        return EXTENSION_UNSUPPORTED
+        return EXTENSION_INVALID
     if x.target_form != REF_TEXT and x.target_form != REF_DIGEST:
         return REF_INVALID
     return 0
@@ -139,9 +139,9 @@ def malformed(s, r, extensions, has_bodies):
         if r.tif > FOK:
             return code_reason(r.tif, TIF_LAST, TIF_UNSUPPORTED, TIF_INVALID)
     if r.flags != 0:
-        return FLAGS_UNSUPPORTED
+        return FLAGS_INVALID
     if r.stp != 0:
-        return STP_UNSUPPORTED
+        return STP_INVALID
     if r.extension != 0:
         reason = extension_reason(r, extensions)
         if reason != 0:

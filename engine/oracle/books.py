@@ -385,16 +385,16 @@ class Books:
             if row.tif > TimeInForce.FOK:
                 return Reason.TIF_UNSUPPORTED if row.tif <= max(TimeInForce) else Reason.TIF_INVALID
         if row.flags:
-            return Reason.FLAGS_UNSUPPORTED
+            return Reason.FLAGS_INVALID
         if row.stp:
-            return Reason.STP_UNSUPPORTED
+            return Reason.STP_INVALID
         if row.extension:
             if row.kind != CommandKind.REPLACE or row.order or row.extension > len(self._extensions):
-                return Reason.EXTENSION_UNSUPPORTED
+                return Reason.EXTENSION_INVALID
             extension = self._extensions[row.extension - 1]
             others = set(extension.dtype.names) - {"target_form", "target_hi", "target_lo"}
             if any(np.any(extension[name]) for name in others):
-                return Reason.EXTENSION_UNSUPPORTED
+                return Reason.EXTENSION_INVALID
             if extension["target_form"] not in TEXT_FORMS:
                 return Reason.REF_INVALID
         if not self._ref_is_well_formed(row):

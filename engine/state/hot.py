@@ -14,6 +14,9 @@ import numpy as np
 from engine import limits
 from engine.domain.curve import Curve
 
+SIDE_BOTH = 255
+TIF_ANY = 255
+
 # One price level as readers see it.
 LEVEL_VIEW = np.dtype([("price", "<i8"), ("qty", "<i8"), ("orders", "<i8")])
 
@@ -22,8 +25,8 @@ ORDER_VIEW = np.dtype(
     [
         ("order", "<i8"),
         ("seq", "<i8"),  # of the command that gave it its present priority
-        ("qty", "<i8"),  # open quantity
-        ("entered_qty", "<i8"),  # open quantity when it last gained its priority (NEW or REPLACE)
+        ("qty", "<i8"),  # open quantity, hidden lots included
+        ("entered_qty", "<i8"),  # total quantity of NEW or the last REPLACE or AMEND; less qty: what was filled of it
         ("account", "<u4"),
         ("instrument", "<u4"),
         ("price", "<i4"),  # 0 when unpriced
@@ -36,7 +39,7 @@ ORDER_VIEW = np.dtype(
     ]
 )
 
-# What the canonical hash sees of a book, before its buy and sell orders.
+# What the canonical hash sees of a book, before its orders: buys, sells, waiting stop buys, waiting stop sells.
 BOOK_VIEW = np.dtype(
     [
         ("instrument", "<u4"),
@@ -45,10 +48,42 @@ BOOK_VIEW = np.dtype(
         ("price_min", "<i8"),
         ("price_max", "<i8"),
         ("qty_max", "<i8"),
+        ("collar_low", "<i8"),  # -PRICE_TICKS_MAX and PRICE_TICKS_MAX: no collar
+        ("collar_high", "<i8"),
+        ("last", "<i8"),  # price of the newest fill; 0 before the first
+        ("currency", "<u4"),
+        ("flags", "<u4"),  # BookFlag bits
         ("buy_orders", "<i8"),
         ("sell_orders", "<i8"),
+        ("stop_buys", "<i8"),
+        ("stop_sells", "<i8"),
     ]
 )
+
+# What an order has beside its ORDER_VIEW: one row for each iceberg, waiting stop and gtd order.
+EXTRA_VIEW = np.dtype(
+    [
+        ("order", "<i8"),
+        ("expire_at", "<i8"),  # ns; 0: not gtd
+        ("peak", "<i8"),  # lots an iceberg shows at a time; 0: no iceberg
+        ("shown", "<i8"),  # of which are still there
+        ("stop_price", "<i4"),  # of a waiting stop
+        ("waiting", "u1"),  # 1: a stop that was not elected
+        ("stp", "u1"),  # StpMode of a waiting stop, for when it is elected; else 0
+        ("stp_group", "u1"),  # 1: looks at the group; of a waiting stop, else 0
+        ("spare", "u1"),
+    ]
+)
+
+ACCOUNT_VIEW = np.dtype([("account", "<u4"), ("group", "<u4"), ("frozen", "u1"), ("coop", "u1"), ("spare", "<u2")])
+
+# What an account may have open in one currency; 0: no limit.
+LIMIT_VIEW = np.dtype(
+    [("account", "<u4"), ("currency", "<u4"), ("buy_max", "<i8"), ("sell_max", "<i8"), ("orders_max", "<i8")]
+)
+
+# Lots deposited, in instruments that ask for it; a row without lots is left out.
+STOCK_VIEW = np.dtype([("account", "<u4"), ("instrument", "<u4"), ("lots", "<i8")])
 
 # Last number taken of each stream of the packed form.
 STREAM_VIEW = np.dtype([("account", "<u4"), ("stream", "<u4"), ("last", "<u8")])
@@ -86,20 +121,97 @@ class Space(NamedTuple):
     client_ids_share: int = limits.CLIENT_IDS_PER_ACCOUNT_MAX
 
 
+class Which(NamedTuple):
+    """Open orders, waiting stops included: those that fulfil all that is said."""
+
+    account: int = 0  # 0: of any account
+    instrument: int = 0  # 0: of any instrument
+    side: int = SIDE_BOTH
+    tif: int = TIF_ANY  # a TimeInForce
+
+
 class Hot(Protocol):
-    """Order books of all instruments. Ids are those of the log; known once listed."""
+    """Order books of all instruments. Ids are those of the log; known once listed.
+
+    A method that gives events takes `command` (row in the record), `first_index` (of its first event), `ts_ns` (the
+    record's time: client ids of orders that end are remembered from then on); none of its events is flagged LAST.
+    """
 
     space: Space
 
-    def list_instrument(
-        self, instrument: int, *, multiplier: int, price_min: int, price_max: int, qty_max: int
-    ) -> None: ...
+    # Registers. The caller has checked what it asks for: a breach is an AssertionError.
 
-    def open_account(self, account: int) -> None: ...
+    def list_instrument(
+        self,
+        instrument: int,
+        *,
+        multiplier: int,
+        price_min: int,
+        price_max: int,
+        qty_max: int,
+        currency: int = 0,
+        deposit: bool = False,
+        classes: bool = False,
+    ) -> None:
+        """A new book, CLOSED, without a collar.
+
+        deposit  sells need lots that were deposited
+        classes  inside one price the orders of co-op accounts come first
+        """
+        ...
+
+    def change_instrument(self, instrument: int, *, qty_max: int) -> None: ...
+
+    def delist_instrument(self, instrument: int) -> None:
+        """Forget a book without open orders, and its stock. Its number never comes back."""
+        ...
+
+    def set_collar(self, instrument: int, low: int, high: int) -> None:
+        """Prices, both included, within which takers trade; -PRICE_TICKS_MAX, PRICE_TICKS_MAX: no collar."""
+        ...
 
     def set_phase(self, instrument: int, phase: int) -> None: ...
 
     def phase(self, instrument: int) -> int: ...
+
+    def last(self, instrument: int) -> int | None:
+        """Price of the book's newest fill."""
+        ...
+
+    def open_account(self, account: int) -> None: ...
+
+    def set_account(self, account: int, *, frozen: bool, group: int, coop: bool) -> None:
+        """`group` (0: none) and `coop` change only while the account has no open orders."""
+        ...
+
+    def has_orders(self, which: Which) -> bool: ...
+
+    def set_limits(self, account: int, currency: int, *, buy_max: int, sell_max: int, orders_max: int) -> None:
+        """What an account may have open in a currency: worth of its buys, of its sells, number of orders; 0: no limit.
+        What is open already stays, whatever it is worth."""
+        ...
+
+    def limits_of(self, account: int, currency: int) -> tuple[int, int, int]:
+        """What is used now: (worth of open buys, of open sells, open orders). (0, 0, 0) where no limit was set."""
+        ...
+
+    def add_stock(self, account: int, instrument: int, lots: int) -> bool:
+        """Deposit lots, or take them out (negative). False, and nothing done, when they are not free or too many."""
+        ...
+
+    def stock_of(self, account: int, instrument: int) -> tuple[int, int]:
+        """(lots, of which promised to open sells)."""
+        ...
+
+    def move_stock(self, instrument: int, seller: int, buyer: int, lots: int) -> bool:
+        """Give a fill's lots back from its buyer to its seller. False, and nothing done, when they are not free."""
+        ...
+
+    def set_stopped(self, stopped: bool) -> None:
+        """The kill switch: no new, replaced or amended orders in any book; cancels go on."""
+        ...
+
+    # Commands
 
     def run(
         self,
@@ -121,16 +233,38 @@ class Hot(Protocol):
         """
         ...
 
-    def curve(self, instrument: int) -> Curve: ...
+    def cancel(self, which: Which, reason: int, *, command: int, first_index: int, ts_ns: int) -> np.ndarray:
+        """Cancel orders, by rising id. EVENT[k]: CANCELLED."""
+        ...
+
+    def next_expiry(self) -> int | None:
+        """The earliest `expire_at` of an open gtd order."""
+        ...
+
+    def expire(self, due_ns: int, *, command: int, first_index: int, ts_ns: int) -> np.ndarray:
+        """End the gtd orders whose `expire_at` is `due_ns`, which is the earliest, by rising id. EVENT[k]: CANCELLED."""
+        ...
+
+    def elect(self, instrument: int, *, seq: int, command: int, first_index: int, ts_ns: int) -> np.ndarray:
+        """The book has just begun to trade continuously: elect the stops that its last price concerns, and what follows
+        from it. `seq` is the command's. EVENT[k]: TRIGGERED, FILL, CANCELLED, REDUCED."""
+        ...
+
+    # Calls
+
+    def curve(self, instrument: int) -> Curve:
+        """Hidden lots of icebergs included, waiting stops left out."""
+        ...
 
     def uncross(
         self, instrument: int, price_ticks: int | None, volume_lots: int, *, command: int, first_index: int, ts_ns: int
     ) -> np.ndarray:
         """Trade `volume_lots` at one price, both sides in priority order (unpriced by arrival, then price, then time),
-        then cancel what is left of unpriced orders (reason UNPRICED_REMAINDER). Without a price only the latter.
+        then end what cannot stay: market orders, and orders for one uncross; market-to-limit orders get the price.
+        Without a price nothing trades.
 
-        returns EVENT[k]: FILL (order = buy, counter_order = sell, flag AUCTION, side BUY, fee_class CALL), CANCELLED;
-        none flagged LAST. `ts_ns` is the record's time: client ids of orders that end are remembered from then on.
+        returns EVENT[k]: FILL (order = buy, counter_order = sell, flag AUCTION, side BUY, fee_class CALL), CANCELLED,
+        REPRICED.
         """
         ...
 
@@ -139,11 +273,15 @@ class Hot(Protocol):
         ...
 
     def depth(self, instrument: int, side: int, limit: int) -> np.ndarray:
-        """LEVEL_VIEW[<= limit], best price first; unpriced orders are left out."""
+        """LEVEL_VIEW[<= limit], best price first: what is shown. Unpriced orders and waiting stops are left out."""
         ...
 
     def orders_of(self, account: int) -> np.ndarray:
-        """ORDER_VIEW[k]: open orders of an account, by order id."""
+        """ORDER_VIEW[k]: open orders of an account, waiting stops included, by order id."""
+        ...
+
+    def extra_of(self, order: int) -> np.void | None:
+        """What an open order has beside its ORDER_VIEW, as EXTRA_VIEW, or None."""
         ...
 
     def order(self, order: int) -> np.void | None:
@@ -167,7 +305,6 @@ class Hot(Protocol):
         ...
 
     def canonical(self) -> Iterator[tuple[str, bytes]]:
-        """Named parts of the logical content, in a fixed order, the same bytes from every implementation: per book
-        (by id) phase and limits, then orders of each side in priority order as ORDER_VIEW bytes; streams by (account,
-        stream); remembered text ids by (account, form, hi, lo). Never free lists, padding or capacity."""
+        """Named parts of the logical content, in a fixed order, the same bytes from every implementation; see
+        `engine.state.sections.canonical_parts`. Never free lists, padding or capacity."""
         ...

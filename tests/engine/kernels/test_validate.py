@@ -34,13 +34,13 @@ TABLE: list[tuple[str, Reason, int, dict[str, Any]]] = [
     ("type 200", Reason.TYPE_INVALID, NEW, dict(price=100, type=200)),
     ("day", Reason.TIF_UNSUPPORTED, NEW, dict(price=100, tif=TimeInForce.DAY)),
     ("tif 77", Reason.TIF_INVALID, REPLACE, dict(price=100, order=FIRST, tif=77)),
-    ("flags", Reason.FLAGS_UNSUPPORTED, NEW, dict(price=100, flags=1)),
-    ("flags of a cancel", Reason.FLAGS_UNSUPPORTED, CANCEL, dict(order=FIRST, flags=128)),
-    ("stp", Reason.STP_UNSUPPORTED, NEW, dict(price=100, stp=StpMode.CANCEL_TAKER)),
-    ("extension of a new", Reason.EXTENSION_UNSUPPORTED, NEW, dict(price=100, target="first")),
-    ("extension of a cancel", Reason.EXTENSION_UNSUPPORTED, CANCEL, dict(target="first")),
-    ("extension and order", Reason.EXTENSION_UNSUPPORTED, REPLACE, dict(price=100, order=FIRST, target="first")),
-    ("extension out of range", Reason.EXTENSION_UNSUPPORTED, REPLACE, dict(price=100, extension=2**32 - 1)),
+    ("flags", Reason.FLAGS_INVALID, NEW, dict(price=100, flags=1)),
+    ("flags of a cancel", Reason.FLAGS_INVALID, CANCEL, dict(order=FIRST, flags=128)),
+    ("stp", Reason.STP_INVALID, NEW, dict(price=100, stp=StpMode.CANCEL_TAKER)),
+    ("extension of a new", Reason.EXTENSION_INVALID, NEW, dict(price=100, target="first")),
+    ("extension of a cancel", Reason.EXTENSION_INVALID, CANCEL, dict(target="first")),
+    ("extension and order", Reason.EXTENSION_INVALID, REPLACE, dict(price=100, order=FIRST, target="first")),
+    ("extension out of range", Reason.EXTENSION_INVALID, REPLACE, dict(price=100, extension=2**32 - 1)),
     ("ref form 4", Reason.REF_INVALID, NEW, dict(price=100, ref_form=4)),
     ("no form, but bytes", Reason.REF_INVALID, NEW, dict(price=100, ref=(0, 0, 1))),
     ("stream over u4", Reason.REF_INVALID, NEW, dict(price=100, ref=(RefForm.STREAM, 2**32, 1))),
@@ -229,7 +229,7 @@ def test_the_open_quantity_of_a_side_is_bounded(hot):
 
 
 def test_a_refusal_before_the_identity_step_consumes_nothing(hot):
-    assert reasons(hot, Batch().add(NEW, price=1, flags=1, ref=stream_ref(5, 8))) == [Reason.FLAGS_UNSUPPORTED]
+    assert reasons(hot, Batch().add(NEW, price=1, flags=1, ref=stream_ref(5, 8))) == [Reason.FLAGS_INVALID]
     assert reasons(hot, Batch().add(NEW, price=1, ref=stream_ref(5, 8))) == [0]
     assert reasons(hot, Batch().add(NEW, price=1, account=9, ref="x")) == [Reason.ACCOUNT_UNKNOWN]
     hot.open_account(9)
