@@ -242,7 +242,7 @@ class Hot(Protocol):
         ...
 
     def expire(self, due_ns: int, *, command: int, first_index: int, ts_ns: int) -> np.ndarray:
-        """End the gtd orders whose `expire_at` is `due_ns`, which is the earliest, by rising id. EVENT[k]: CANCELLED."""
+        """End the gtd orders whose `expire_at` is `due_ns`, the earliest, by rising id. EVENT[k]: CANCELLED."""
         ...
 
     def elect(self, instrument: int, *, seq: int, command: int, first_index: int, ts_ns: int) -> np.ndarray:

@@ -3,8 +3,8 @@
 Snapshots keep these arrays, any implementation is rebuilt from them, and the canonical hash is taken over most of them.
 
     books       BOOK_VIEW[k]       by instrument
-    orders      ORDER_VIEW[n]      book by book: buys, sells, each in priority order (unpriced first); waiting stop buys,
-                                   waiting stop sells, each in the order in which they would be elected
+    orders      ORDER_VIEW[n]      book by book: buys, sells, each in priority order (unpriced first); stop buys, stop
+                                   sells that wait, each in the order in which they would be elected
     extras      EXTRA_VIEW[x]      by order id
     accounts    ACCOUNT_VIEW[a]    by account
     limits      LIMIT_VIEW[l]      by (account, currency), those that limit anything
