@@ -29,12 +29,13 @@ import numpy as np
 from numba import njit
 from engine.kernels import book, uncross
 from engine.messages.rows import COMMAND, EXTENSION
-from engine.state.books import Books, _read_only
+from engine.state.books import Books
+from engine.state.running import read_only
 books = Books()
 books.list_instrument(1, multiplier=1, price_min=1, price_max=9, qty_max=9)
 options = dict(nogil=True, error_model="numpy", _nrt=False)
 run, call = njit(**options)(book.run.py_func), njit(**options)(uncross.uncross.py_func)
-run(books.state, _read_only(np.zeros(0, COMMAND)), _read_only(np.zeros(0, EXTENSION)), False, 1, 1, 0, 0, books.events)
+run(books.state, read_only(np.zeros(0, COMMAND)), read_only(np.zeros(0, EXTENSION)), False, 1, 1, 0, 0, books.events)
 call(books.state, 1, 1, 0, 0, 0, 0, books.events)
 for kernel in (run, call):
     for listing in kernel.inspect_llvm().values():

@@ -7,7 +7,7 @@ import pytest
 from engine.codes import CommandKind, EventKind
 from engine.messages import refs
 from engine.oracle.books import Books as Oracle
-from engine.state import books
+from engine.state import books, running
 from tests.engine.book_flows import Batch, assert_same_events, set_up
 
 PAIRS = 40
@@ -41,7 +41,7 @@ def test_every_text_id_of_a_record_is_checked_once(monkeypatch: pytest.MonkeyPat
         checked.append(raw)
         return refs.is_digest_of(raw, hi, lo)
 
-    monkeypatch.setattr(books, "is_digest_of", counted)
+    monkeypatch.setattr(running, "is_digest_of", counted)
     found = run_as_the_machine_does(set_up(books.Books()), hot_and_cold_by_turns())
     assert [int(events["kind"][0]) for events in found] == [EventKind.ACCEPTED] * PAIRS
     assert len(checked) == PAIRS

@@ -1,0 +1,110 @@
+"""Commands and calls carried out by kernels, which come back for room and are called again."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.codes import CommandKind, RefForm
+from engine.kernels import book, views
+from engine.kernels.constants import COLD_FIRST, DONE, NEED_EVENTS
+from engine.kernels.uncross import uncross
+from engine.messages.refs import is_digest_of
+from engine.messages.rows import EVENT, joined
+from engine.state.readers import Readers
+
+REF_FORM_BROKEN = 255
+
+
+class Running(Readers):
+    def run(
+        self,
+        rows: np.ndarray,
+        extensions: np.ndarray,
+        bodies: list[bytes] | None,
+        row: int,
+        *,
+        first_seq: int,
+        ts_ns: int,
+        first_index: int = 0,
+    ) -> tuple[int, np.ndarray]:
+        if bodies is not None:
+            rows = _with_broken_refs_marked(rows, bodies, row)
+        rows, extensions = read_only(rows), read_only(extensions)
+        blocks = []
+        first_row, index, meta = row, first_index, self.state.meta[0]
+        while True:
+            status = book.run(
+                self.state, rows, extensions, bodies is not None, first_seq, ts_ns, row, index, self.events
+            )
+            if count := int(meta["event_count"]):
+                blocks.append(joined([self.events[:count]]))
+            row, index = int(meta["row"]), int(meta["event_index"])
+            if status == DONE:
+                break
+            self.make_room(status)
+        events = blocks[0] if len(blocks) == 1 else joined(blocks) if blocks else np.zeros(0, EVENT)
+        if bodies is not None:
+            self._keep_texts(rows, bodies, first_row, events)
+        return row, events
+
+    def _keep_texts(self, rows: np.ndarray, bodies: list[bytes], first_row: int, events: np.ndarray) -> None:
+        """Remember the full text of long client ids of the orders just accepted."""
+        accepted = None
+        for row in range(first_row, len(rows)):
+            if rows[row]["kind"] >= COLD_FIRST:
+                break
+            if rows[row]["kind"] != CommandKind.NEW or rows[row]["ref_form"] != RefForm.DIGEST:
+                continue
+            if accepted is None:
+                found = events[events["kind"] == 1]
+                accepted = dict(zip(found["command"].tolist(), found["order"].tolist(), strict=True))
+            if row in accepted:
+                self._texts[accepted[row]] = bodies[row].decode("ascii")
+        if len(self._texts) > 1_024 + 2 * int(self.state.meta[0]["orders_open"]):
+            self._texts = {order: text for order, text in self._texts.items() if self.order(order) is not None}
+
+    def uncross(
+        self, instrument: int, price_ticks: int | None, volume_lots: int, *, command: int, first_index: int, ts_ns: int
+    ) -> np.ndarray:
+        assert self.state.books[instrument]["listed"]
+        left, index, blocks = volume_lots if price_ticks is not None else 0, first_index, []
+        while True:
+            status, left = uncross(self.state, instrument, price_ticks or 0, left, command, index, ts_ns, self.events)
+            meta = self.state.meta[0]
+            blocks.append(joined([self.events[: int(meta["event_count"])]]))
+            index = int(meta["event_index"])
+            if status == DONE:
+                return joined(blocks)
+            assert status == NEED_EVENTS, f"{left} lots more than both sides of {instrument} trade at {price_ticks}"
+
+    def sweep_client_ids(self, now_ns: int) -> None:
+        views.sweep(self.state, now_ns)
+
+
+def read_only(rows: np.ndarray) -> np.ndarray:
+    """A view of the one kind that the kernel is compiled for: contiguous and read-only, as records come from disk."""
+    view = np.ascontiguousarray(rows).view()
+    view.flags.writeable = False
+    return view
+
+
+def _with_broken_refs_marked(rows: np.ndarray, bodies: list[bytes], start: int) -> np.ndarray:
+    """The rows, with an impossible ref_form wherever a hot row's body is not the text of its digest.
+
+    A kernel cannot compute BLAKE2b; it answers such a row at the place where every malformed ref is answered. Only the
+    hot rows from `start` to the next cold one are looked at: a record may have very many such runs.
+    """
+    hot = rows["kind"][start:] < COLD_FIRST
+    end = start + (len(hot) if hot.all() else int(hot.argmin()))
+    run, broken = rows[start:end], []
+    suspects = np.flatnonzero((run["body_length"] != 0) | (run["ref_form"] == RefForm.DIGEST))
+    for row in (start + suspects).tolist():
+        command, body = rows[row], bodies[row]
+        if not body and command["kind"] == CommandKind.CANCEL:
+            continue
+        if not is_digest_of(body, int(command["ref_hi"]), int(command["ref_lo"])):
+            broken.append(row)
+    if broken:
+        rows = rows.copy()
+        rows["ref_form"][broken] = REF_FORM_BROKEN
+    return rows
