@@ -80,16 +80,28 @@ class CommandKind(IntEnum):
     SKIP = 66
     GENESIS = 67
     GENERATION = 68
+    KILL_SWITCH = 69
     # cold: registers
     OPEN_ACCOUNT = 70
     ADD_KEY = 71
     REVOKE_KEY = 72
     LIST_INSTRUMENT = 73
     SET_REFERENCE = 74
+    SET_ACCOUNT = 75
+    SET_LIMITS = 76
+    DEPOSIT = 77
+    CHANGE_INSTRUMENT = 78
+    DELIST_INSTRUMENT = 79
     # cold: phases
     SET_PHASE = 80
     UNCROSS = 81
     SCHEDULE = 82
+    # cold: many orders at once
+    MASS_CANCEL = 84
+    CANCEL_AFTER = 85
+    # cold: trades of the past
+    BUST_TRADE = 86
+    CORRECT_TRADE = 87
     # cold: Helmsman sale
     OPEN_SALE = 90
     BID = 91
@@ -126,10 +138,29 @@ class EventKind(IntEnum):
     REFERENCE_SET = 40  # instrument, price = reference in ticks
     SCHEDULED = 41  # instrument, qty = entries taken (repeats left out)
     GENERATION_OPENED = 42  # qty = generation of the rules from here on, leaves = the one before
+    ACCOUNT_SET = 43  # account; order = group, qty = orders cancelled, leaves = AccountFlag bits
+    LIMITS_SET = 44  # account; instrument = number of the currency, qty = buy, leaves = sell, order = orders; 0: none
+    DEPOSITED = 45  # account, instrument, qty = lots (negative: taken out), leaves = lots there are now
+    INSTRUMENT_CHANGED = 46  # instrument: its listing was changed
+    INSTRUMENT_DELISTED = 47  # instrument, qty = orders cancelled
 
     # phases and calls
     PHASE = 48  # instrument, reason = new Phase, qty = old Phase
     UNCROSSED = 49  # instrument, price, qty = volume, leaves = surplus (buy minus sell, signed); flag NO_PRICE
+    COLLAR_SET = 50  # instrument, qty = lowest, leaves = highest price a taker trades at; flag NO_PRICE: no collar
+    CALL_EXTENDED = 51  # instrument, price = outside the corridor, qty = how many extensions now, leaves = next uncross
+    CALL_HELD = 52  # instrument, price = outside the corridor, qty = extensions there were: the book is halted
+    RANDOM_END = 53  # instrument, leaves = announced ts_ns of an uncross, qty = ns within which it comes after it
+    SEED_COMMITTED = 54  # follows RANDOM_END: order, counter_order, qty, leaves = BLAKE2b-256 of the seed
+    SEED_REVEALED = 55  # instrument; order, counter_order, qty, leaves = the seed
+
+    # many orders at once, trades of the past
+    MASS_CANCELLED = 56  # account, instrument (0: any); qty = orders, leaves = lots; order = orders that stay; reason
+    CANCEL_AFTER_SET = 57  # account, leaves = due ts_ns; 0: off
+    KILL_SWITCHED = 58  # qty = 1: on, leaves = orders cancelled; qty = 0: off, leaves = ns that it was on
+    # account = buyer, counter_account = seller, order = seq and counter_order = index of the fill
+    TRADE_BUSTED = 59  # instrument, price, qty: as if it had not been
+    TRADE_CORRECTED = 60  # instrument, price and qty = what holds from here on, leaves = lots before
 
     # Helmsman sale: instrument = auction lot number in the sale (1..n, 0 = the whole sale), order = sale id
     SALE_OPENED = 64  # qty = lots, leaves = clock length ns
@@ -142,6 +173,11 @@ class EventKind(IntEnum):
     LOT_SOLD = 71  # account = winner, counter_account = seller, price, qty = lots of the auction lot
     LOT_PASSED_IN = 72
     SALE_FINISHED = 73  # qty = auction lots sold
+
+
+class AccountFlag(IntEnum):
+    FROZEN = 1  # may cancel, nothing else
+    COOP = 2  # comes first inside one price where a book has classes
 
 
 class EventFlag(IntEnum):

@@ -48,6 +48,10 @@ def _generation(turn: Turn, body: bodies.Generation) -> Reason:
     return Reason.NONE
 
 
+def _pending(turn: Turn, body: Body) -> Reason:
+    return Reason.KIND_UNSUPPORTED
+
+
 # Cold rules by kind. RESUME stands apart: it comes before the timers.
 RULES: dict[CommandKind, Callable[[Turn, Any], Reason]] = {
     CommandKind.TIME: _nothing,
@@ -55,14 +59,24 @@ RULES: dict[CommandKind, Callable[[Turn, Any], Reason]] = {
     CommandKind.SKIP: _nothing,
     CommandKind.GENESIS: registers.genesis,
     CommandKind.GENERATION: _generation,
+    CommandKind.KILL_SWITCH: _pending,
     CommandKind.OPEN_ACCOUNT: registers.open_account,
     CommandKind.ADD_KEY: registers.add_key,
     CommandKind.REVOKE_KEY: registers.revoke_key,
     CommandKind.LIST_INSTRUMENT: registers.list_instrument,
     CommandKind.SET_REFERENCE: registers.set_reference,
+    CommandKind.SET_ACCOUNT: _pending,
+    CommandKind.SET_LIMITS: _pending,
+    CommandKind.DEPOSIT: _pending,
+    CommandKind.CHANGE_INSTRUMENT: _pending,
+    CommandKind.DELIST_INSTRUMENT: _pending,
     CommandKind.SET_PHASE: phases.set_phase,
     CommandKind.UNCROSS: phases.uncross,
     CommandKind.SCHEDULE: phases.schedule,
+    CommandKind.MASS_CANCEL: _pending,
+    CommandKind.CANCEL_AFTER: _pending,
+    CommandKind.BUST_TRADE: _pending,
+    CommandKind.CORRECT_TRADE: _pending,
     CommandKind.OPEN_SALE: helmsman.open_sale,
     CommandKind.BID: helmsman.bid,
     CommandKind.END_SALE: helmsman.end_sale,

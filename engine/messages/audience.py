@@ -38,6 +38,11 @@ _OWN_LOT = _fields("kind instrument order price qty account reason")
 _private = Audience(NOBODY, _ORDER, NOBODY, _ORDER)
 _register = Audience(NOBODY, NOBODY, NOBODY, _ALL)
 _open = Audience(_PLAIN, _PLAIN, _PLAIN, _ALL)
+_account = Audience(NOBODY, _fields("kind flags reason instrument account order qty leaves"), NOBODY, _ALL)
+_SEED = _fields("kind instrument order counter_order qty leaves")
+_REPORT = _fields("kind instrument price qty leaves")  # of a trade of the past: public, without the name of its fill
+_OWN_REPORT = _REPORT | _fields("order counter_order")
+_report = Audience(_REPORT, _OWN_REPORT | {"account"}, _OWN_REPORT | {"counter_account"}, _ALL)
 _own_bid = Audience(NOBODY, _OWN_LOT, NOBODY, _OWN_LOT - {"price"})
 
 AUDIENCE: dict[EventKind, Audience] = {
@@ -52,6 +57,10 @@ AUDIENCE: dict[EventKind, Audience] = {
     ),
     EventKind.CANCELLED: _private,
     EventKind.REPLACED: _private,
+    EventKind.REDUCED: _private,
+    EventKind.TRIGGERED: _private,
+    EventKind.REPRICED: _private,
+    EventKind.AMENDED: _private,
     EventKind.TIMER: _register,
     EventKind.RESUMED: _open,
     EventKind.SKIPPED: _register,
@@ -63,8 +72,24 @@ AUDIENCE: dict[EventKind, Audience] = {
     EventKind.REFERENCE_SET: _open,
     EventKind.SCHEDULED: _open,
     EventKind.GENERATION_OPENED: _register,
+    EventKind.ACCOUNT_SET: _account,
+    EventKind.LIMITS_SET: _account,
+    EventKind.DEPOSITED: _account,
+    EventKind.INSTRUMENT_CHANGED: _open,
+    EventKind.INSTRUMENT_DELISTED: _open,
     EventKind.PHASE: _open,
     EventKind.UNCROSSED: _open,
+    EventKind.COLLAR_SET: _open,
+    EventKind.CALL_EXTENDED: _open,
+    EventKind.CALL_HELD: _open,
+    EventKind.RANDOM_END: _open,
+    EventKind.SEED_COMMITTED: Audience(_SEED, _SEED, _SEED, _SEED),
+    EventKind.SEED_REVEALED: Audience(_SEED, _SEED, _SEED, _SEED),
+    EventKind.MASS_CANCELLED: _account,
+    EventKind.CANCEL_AFTER_SET: _account,
+    EventKind.KILL_SWITCHED: _open,
+    EventKind.TRADE_BUSTED: _report,
+    EventKind.TRADE_CORRECTED: _report,
     EventKind.SALE_OPENED: _open,
     EventKind.BID_ACCEPTED: _own_bid,
     EventKind.BID_LATE: _own_bid,
