@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from engine.codes import OrderFlag
 from engine.kernels.bits import prefetch
 from engine.kernels.book import (
     AHEAD_NEIGHBOURS,
@@ -33,6 +34,8 @@ from engine.kernels.constants import (
 )
 
 SIDE_OF_ORDER = 255  # side of a replace that does not say one
+NO_NAME = 1  # account of messages without one: never checked for self-trades
+STP_GROUP = int(OrderFlag.STP_GROUP)
 NEED_TRADES = 64  # the buffer of trades is full
 AHEAD_ID = 2 * AHEAD_ORDER
 FNV_PRIME = np.uint64(1099511628211)
@@ -45,20 +48,24 @@ def folded(fnv, value):
 
 
 @step
-def command_of(s, message, order_of, number, r):
+def command_of(s, message, order_of, groups, number, r):
     """Fill the command row of a message. Account and instrument 0: those of the order it names."""
     account, instrument, order = np.int64(message.account), np.int64(message.instrument), np.int64(0)
     if message.kind != NEW:
         order = order_of[message.id]
         o = s.orders[order & 0xFFFFFFFF]
         if account == 0:
-            account = np.int64(o.account) if order != 0 else 1
+            account = np.int64(o.account) if order != 0 else NO_NAME
         if instrument == 0:
             instrument = np.int64(o.instrument) if order != 0 else 1
     r.kind = message.kind
     r.side = message.side if message.side != SIDE_OF_ORDER else s.orders[order & 0xFFFFFFFF].side
     r.type = message.type
     r.tif = message.tif
+    r.flags = message.flags
+    r.stp = message.stp if account != NO_NAME else 0
+    if r.stp != 0 and len(groups) > 0 and groups[account] != 0:
+        r.flags |= STP_GROUP
     r.version = ROW_VERSION
     r.ref_form = REF_STREAM
     r.instrument = instrument
@@ -68,6 +75,7 @@ def command_of(s, message, order_of, number, r):
     r.order = order
     r.ref_hi = 1
     r.ref_lo = number
+    r.extension = message.extension
 
 
 @step
@@ -92,16 +100,20 @@ def fetch_messages_ahead(s, messages, i, order_of):
 
 
 @kernel
-def replay(s, messages, order_of, id_of, values, command, extensions, events, tally, rejects, trades):
+def replay(
+    s, messages, times, order_of, id_of, values, groups, command, extensions, events, tally, rejects, trades
+):  # fmt: skip
     """Apply messages from tally.message to the end, or to a lack of room.
 
     s           State, changed
     messages    in      MESSAGE[n]
+    times       in      int64[n]      venue time of each message; an empty array: none has one
     order_of    inout   int64[ids]    order id by file id, 0: none yet
     id_of       inout   uint32[slots] file id by slot
     values      in      int64[ids]    what the hash sees of a file id; an empty array: the file id itself
+    groups      in      uint32[accounts + 1] group by account; an empty array: nobody has one
     command     inout   COMMAND[1]    the row under construction
-    extensions  in      EXTENSION[0]
+    extensions  in      EXTENSION[x]  that messages point to
     events      out     EVENT[>= 2]   every event is written here; its place is reused
     tally       inout   TALLY[1]
     rejects     inout   int64[2^16]   refusals by reason
@@ -124,7 +136,7 @@ def replay(s, messages, order_of, id_of, values, command, extensions, events, ta
             m.event_count = 0
         fetch_messages_ahead(s, messages, i, order_of)
         seen = m.event_count
-        if message.kind == NEW and order_of[message.id] != 0 and m.taker < 0:
+        if t.begun == 0 and message.kind == NEW and order_of[message.id] != 0:
             rejects[CLIENT_ID_REUSED] += 1
             i += 1
             continue
@@ -134,10 +146,12 @@ def replay(s, messages, order_of, id_of, values, command, extensions, events, ta
         if len(trades) > 0 and t.trades + len(events) > len(trades):
             status = NEED_TRADES
             break
-        if m.taker < 0:
+        if t.begun == 0:
             m.event_index = 0
+        if len(times) > 0:
+            m.ts_ns = times[i]
         m.row = i
-        command_of(s, message, order_of, i + 1, r)
+        command_of(s, message, order_of, groups, i + 1, r)
         status = apply(s, r, extensions, False, events)
         for k in range(seen, m.event_count):
             e = events[k]
@@ -164,6 +178,7 @@ def replay(s, messages, order_of, id_of, values, command, extensions, events, ta
             elif message.kind == NEW and e.index == 0:
                 order_of[message.id] = e.order
                 id_of[e.order & 0xFFFFFFFF] = message.id
+        t.begun = 1 if status != DONE and m.event_index > 0 else 0
         if status == NEED_EVENTS:
             m.event_count = 0
         elif status != DONE:

@@ -16,7 +16,7 @@ from gateway.auction_file import InputError, check_tick, decimal
 
 if TYPE_CHECKING:
     from engine.state.flow import Replay
-    from gateway.flow_file import Flow
+    from gateway.flow import Flow
 
 FLOW_BYTES_MAX = 4 * 2**30
 
@@ -36,6 +36,9 @@ def matched(flow: Flow, keep_trades: bool = False) -> tuple[Replay, float]:
         price_min=low,
         price_max=high,
         values=flow.values,
+        groups=flow.groups,
+        times=flow.times,
+        extensions=flow.extensions,
         keep_trades=keep_trades,
     )
     replay.run(flow.messages, flow.warm)
