@@ -24,8 +24,20 @@ from engine.limits import BODY_BYTES_MAX
 from engine.log.interface import Tail
 from engine.log.record import GENERATION, GENESIS_DIGEST, Record, chain_events
 from engine.log.snapshot import BadSnapshot, Snapshot, section_group, snapshot_name
-from engine.markets import helmsman, identity, phases, registers, timers
+from engine.markets import (
+    accounts,
+    corrections,
+    helmsman,
+    identity,
+    kill_switch,
+    listings,
+    mass_cancel,
+    phases,
+    registers,
+    timers,
+)
 from engine.markets.call_auction import clear
+from engine.markets.extensions import Outlook, outlook
 from engine.markets.turn import NO_EVENTS, Turn
 from engine.messages import bodies
 from engine.messages.bodies import Bid, Body, EndSale, OpenSale, decode_body
@@ -34,7 +46,7 @@ from engine.state.canonical import state_hash
 from engine.state.cold import cold_sections, venue_of
 from engine.state.hot import Hot
 from engine.state.sections import FORMS
-from engine.state.venue import Venue
+from engine.state.venue import EXTENDED, Venue
 
 
 def _nothing(turn: Turn, body: Body) -> Reason:
@@ -48,10 +60,6 @@ def _generation(turn: Turn, body: bodies.Generation) -> Reason:
     return Reason.NONE
 
 
-def _pending(turn: Turn, body: Body) -> Reason:
-    return Reason.KIND_UNSUPPORTED
-
-
 # Cold rules by kind. RESUME stands apart: it comes before the timers.
 RULES: dict[CommandKind, Callable[[Turn, Any], Reason]] = {
     CommandKind.TIME: _nothing,
@@ -59,24 +67,24 @@ RULES: dict[CommandKind, Callable[[Turn, Any], Reason]] = {
     CommandKind.SKIP: _nothing,
     CommandKind.GENESIS: registers.genesis,
     CommandKind.GENERATION: _generation,
-    CommandKind.KILL_SWITCH: _pending,
+    CommandKind.KILL_SWITCH: kill_switch.kill_switch,
     CommandKind.OPEN_ACCOUNT: registers.open_account,
     CommandKind.ADD_KEY: registers.add_key,
     CommandKind.REVOKE_KEY: registers.revoke_key,
     CommandKind.LIST_INSTRUMENT: registers.list_instrument,
-    CommandKind.SET_REFERENCE: registers.set_reference,
-    CommandKind.SET_ACCOUNT: _pending,
-    CommandKind.SET_LIMITS: _pending,
-    CommandKind.DEPOSIT: _pending,
-    CommandKind.CHANGE_INSTRUMENT: _pending,
-    CommandKind.DELIST_INSTRUMENT: _pending,
+    CommandKind.SET_REFERENCE: listings.set_reference,
+    CommandKind.SET_ACCOUNT: accounts.set_account,
+    CommandKind.SET_LIMITS: accounts.set_limits,
+    CommandKind.DEPOSIT: accounts.deposit,
+    CommandKind.CHANGE_INSTRUMENT: listings.change_instrument,
+    CommandKind.DELIST_INSTRUMENT: listings.delist_instrument,
     CommandKind.SET_PHASE: phases.set_phase,
     CommandKind.UNCROSS: phases.uncross,
     CommandKind.SCHEDULE: phases.schedule,
-    CommandKind.MASS_CANCEL: _pending,
-    CommandKind.CANCEL_AFTER: _pending,
-    CommandKind.BUST_TRADE: _pending,
-    CommandKind.CORRECT_TRADE: _pending,
+    CommandKind.MASS_CANCEL: mass_cancel.mass_cancel,
+    CommandKind.CANCEL_AFTER: mass_cancel.cancel_after,
+    CommandKind.BUST_TRADE: corrections.bust_trade,
+    CommandKind.CORRECT_TRADE: corrections.correct_trade,
     CommandKind.OPEN_SALE: helmsman.open_sale,
     CommandKind.BID: helmsman.bid,
     CommandKind.END_SALE: helmsman.end_sale,
@@ -159,12 +167,12 @@ class Machine:
         return events
 
     def next_due(self) -> int | None:
-        """Venue time at which the next timer is due, or None."""
-        return self.venue.timers.next_due()
+        """Venue time at which the next timer or expiry is due, or None."""
+        return timers.next_due(self.venue, self.hot)
 
     def outage_clock_runs(self) -> bool:
         """A timer waits that an outage would extend: the log must go on saying that the venue is alive."""
-        return any(timer.kind in timers.EXTENDED for timer in self.venue.timers)
+        return any(timer.kind in EXTENDED for timer in self.venue.timers)
 
     def state_hash(self) -> bytes:
         """16 bytes of the whole logical state: hot parts and cold registers."""
@@ -174,6 +182,10 @@ class Machine:
         """What an uncross now would give. Raises KeyError for an unknown instrument."""
         listing = self.venue.instruments[instrument]
         return clear(self.hot.curve(instrument), listing.reference, listing.rules)
+
+    def outlook(self, instrument: int) -> Outlook:
+        """The same, and whether it would print, extend the call, or halt the book."""
+        return outlook(self.venue, self.venue.instruments[instrument], self.indication(instrument))
 
     def _run(self, turn: Turn, record: Record) -> None:
         """The loop: what is due, then runs of hot rows and single cold rows in the order of the record."""

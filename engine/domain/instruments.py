@@ -15,6 +15,7 @@ from engine.domain.units import (
     ticks_to_text,
     value_minor,
 )
+from engine.limits import EXTENSION_NS_MIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +44,40 @@ class Instrument:
     rules: str
     attributes: Mapping[str, str]
     source: str
+    deposit: bool = False  # sells need deposited lots
+    classes: bool = False  # inside one price the orders of co-ops come first
+    collar_floor: int = 0  # ticks
+    collar_bps: int = 0  # of |reference|; with a floor of 0: no collar
+    extension_ns: int = 0
+    extensions_max: int = 0
+    widen_bps: int = 0
+    after_extensions: str = "print"  # or "halt"
     last_auction: int | None = None  # price of the newest uncross that traded
+    currency_number: int = 0  # of `currency`, in the venue
 
     @classmethod
     def listed(cls, *, tick_size: str, **fields: object) -> Instrument:
         """From the fields of a LIST_INSTRUMENT body, the tick as decimal text.
 
-        Raises UnitError when the tick is no positive decimal, or the bounds leave no price.
+        Raises UnitError when the tick is no positive decimal, or the terms do not go together.
         """
         tick = parse_decimal(tick_size)
         if tick <= 0:
             raise UnitError("malformed", f"tick {tick_size} is not positive")
         new = cls(tick_size=tick, **fields)  # type: ignore[arg-type]
-        if new.price_min > new.price_max:
-            raise UnitError("price_band", f"no price from {new.price_min} to {new.price_max}")
-        return new
+        return new.checked()
+
+    def checked(self) -> Instrument:
+        """Itself. Raises UnitError when its terms do not go together."""
+        if self.extensions_max and self.extension_ns < EXTENSION_NS_MIN:
+            raise UnitError("malformed", f"an extension of {self.extension_ns} ns is too short")
+        if self.price_min > self.price_max:
+            raise UnitError("price_band", f"no price from {self.price_min} to {self.price_max}")
+        return self
+
+    def changed(self, **fields: object) -> Instrument:
+        """With other terms. Raises UnitError when these do not go together."""
+        return replace(self, **fields).checked()  # type: ignore[arg-type]
 
     @property
     def price_decimals(self) -> int:

@@ -16,7 +16,7 @@ leave open is marked "ours".
    finished.
 7. A bid at or after the due time is late. A seller does not bid on an own lot.
 8. Ours: an operator may end a sale; leading bids stand.
-9. Ours: an outage gives the whole clock again, and moves `open_until` by its length.
+9. Ours: an outage gives the whole clock again, and moves `open_until` by its length; so does the kill switch.
 """
 
 from __future__ import annotations
@@ -127,13 +127,17 @@ def minimum_bid(sale: Sale, lot: LotState) -> int:
 
 
 def _bid_refused(turn: Turn, sale: Sale | None, body: bodies.Bid) -> Reason:
-    """Checks in this order: sale, lot, account, time, seller, step, amount."""
+    """Checks in this order: sale, lot, account, venue, freeze, time, seller, step, amount."""
     if sale is None:
         return Reason.SALE_UNKNOWN
     if body.lot > len(sale.lots):
         return Reason.LOT_UNKNOWN
     if turn.account == 0:
         return Reason.ACCOUNT_UNKNOWN
+    if turn.venue.stop is not None:
+        return Reason.VENUE_STOPPED
+    if turn.venue.accounts[turn.account].frozen:
+        return Reason.ACCOUNT_FROZEN
     lot = sale.lots[body.lot - 1]
     if sale.ended_by_operator:
         return Reason.SALE_CLOSED

@@ -1,15 +1,28 @@
-"""Phases of a book and the uncross: by an operator's command, or by a calendar's timer.
+"""Phases of a book, the uncross and the end of a day: by an operator's command, or by a calendar's timer.
 
 `engine.codes.PHASE_MOVES` is the table of legal moves. CONTINUOUS is entered only by an uncross.
 """
 
 from __future__ import annotations
 
-from engine.codes import PHASE_MOVES, UNCROSS_FROM, UNCROSS_TO, EventFlag, EventKind, Phase, Reason, TimerKind
+from engine.codes import (
+    PHASE_MOVES,
+    UNCROSS_FROM,
+    UNCROSS_TO,
+    EventFlag,
+    EventKind,
+    Phase,
+    Reason,
+    TimeInForce,
+    TimerKind,
+)
 from engine.limits import TIMERS_MAX
+from engine.markets import extensions, random_end
 from engine.markets.call_auction import clear
+from engine.markets.extensions import Outcome
 from engine.markets.turn import Turn
 from engine.messages import bodies
+from engine.state.hot import Which
 from engine.state.venue import Timer
 
 MOVED_TO = frozenset().union(*PHASE_MOVES.values())  # phases that a move can lead to
@@ -24,8 +37,10 @@ def set_phase(turn: Turn, body: bodies.SetPhase) -> Reason:
 
 def uncross(turn: Turn, body: bodies.Uncross) -> Reason:
     reason = _uncross_refused(turn, body.instrument, body.phase)
+    if reason == Reason.NONE and turn.venue.stop is not None:
+        reason = Reason.VENUE_STOPPED
     if reason == Reason.NONE:
-        _uncross(turn, body.instrument, body.phase)
+        _uncross(turn, body.instrument, body.phase, force=body.force)
     return reason
 
 
@@ -36,19 +51,23 @@ def schedule(turn: Turn, body: bodies.Schedule) -> Reason:
     later than this command. A higher version replaces what lower ones still had to do; a lower one comes too late.
     A move that no phase allows is refused here; whether it is legal from the phase of the day, when it is due.
     """
-    venue = turn.venue
-    if body.instrument not in venue.instruments:
+    venue, instrument = turn.venue, body.instrument
+    if instrument not in venue.instruments:
         return Reason.INSTRUMENT_UNKNOWN
-    current = venue.calendars.get(body.instrument, 0)
+    current = venue.calendars.get(instrument, 0)
     new: dict[int, bodies.ScheduleEntry] = {}
+    seeds: set[bytes] = set()
     for entry in body.entries:
-        if (body.instrument, body.version, entry.due_ns) in venue.schedule_keys:
+        if (instrument, body.version, entry.due_ns) in venue.schedule_keys:
             continue
-        if entry.due_ns in new:
+        if entry.due_ns in new or not _well_formed(entry):
             return Reason.BODY_INVALID
-        if entry.phase not in (UNCROSS_TO if entry.uncross else MOVED_TO):
+        if entry.seed and (entry.seed in seeds or entry.seed in venue.timers.seeds):
+            return Reason.BODY_INVALID  # the first to be revealed would tell of the others
+        if not entry.day_end and entry.phase not in (UNCROSS_TO if entry.uncross else MOVED_TO):
             return Reason.PHASE_MOVE_ILLEGAL
         new[entry.due_ns] = entry
+        seeds.add(entry.seed)
     if new and body.version < current:
         return Reason.CALENDAR_SUPERSEDED
     if any(due_ns <= turn.ts_ns for due_ns in new):
@@ -57,17 +76,35 @@ def schedule(turn: Turn, body: bodies.Schedule) -> Reason:
         return Reason.LIMIT_REACHED
 
     if new and body.version > current:
-        for timer in venue.moves_of(body.instrument):
+        for timer in venue.timers.of_calendar(instrument):
             venue.timers.cancel(timer.timer)
-        venue.calendars[body.instrument] = body.version
+            random_end.reveal(turn, timer)
+        venue.calendars[instrument] = body.version
+    turn.emit(EventKind.SCHEDULED, instrument=instrument, qty=len(new))
     for due_ns, entry in sorted(new.items()):
-        venue.schedule_keys.add((body.instrument, body.version, due_ns))
-        kind = TimerKind.UNCROSS if entry.uncross else TimerKind.PHASE_MOVE
-        venue.timers.set(
-            turn.ts_ns, due_ns, kind, subject=body.instrument, phase=entry.phase, version=body.version
-        )  # fmt: skip
-    turn.emit(EventKind.SCHEDULED, instrument=body.instrument, qty=len(new))
+        venue.schedule_keys.add((instrument, body.version, due_ns))
+        _set_timer(turn, body, entry)
     return Reason.NONE
+
+
+def _well_formed(entry: bodies.ScheduleEntry) -> bool:
+    """A random end has a window and a whole seed, and is an uncross's; the end of a day is nothing else."""
+    if entry.random_ns or entry.seed:
+        return entry.uncross and entry.random_ns > 0 and len(entry.seed) == random_end.SEED_BYTES and not entry.day_end
+    return not entry.day_end or (entry.phase == 0 and not entry.uncross)
+
+
+def _set_timer(turn: Turn, body: bodies.Schedule, entry: bodies.ScheduleEntry) -> None:
+    kind = TimerKind.DAY_END if entry.day_end else TimerKind.UNCROSS if entry.uncross else TimerKind.PHASE_MOVE
+    due_ns = entry.due_ns
+    if entry.random_ns:
+        due_ns = random_end.end_ns(entry.seed, body.instrument, entry.due_ns, entry.random_ns)
+    timer = turn.venue.timers.set(
+        turn.ts_ns, due_ns, kind, subject=body.instrument, phase=entry.phase, version=body.version,
+        random_ns=entry.random_ns, announced_ns=entry.due_ns if entry.random_ns else 0, seed=entry.seed,
+    )  # fmt: skip
+    if entry.random_ns:
+        random_end.commit(turn, timer)
 
 
 def move_due(turn: Turn, timer: Timer) -> None:
@@ -86,11 +123,20 @@ def move_due(turn: Turn, timer: Timer) -> None:
 
 def uncross_due(turn: Turn, timer: Timer) -> None:
     """A calendar's uncross. One that is not legal any more says so and changes nothing."""
+    random_end.reveal(turn, timer)
     reason = _uncross_refused(turn, timer.subject, timer.phase)
     if reason == Reason.NONE:
-        _uncross(turn, timer.subject, timer.phase)
+        _uncross(turn, timer.subject, timer.phase, force=False)
     else:
         turn.emit(EventKind.REJECTED, instrument=timer.subject, reason=reason, order=timer.timer)
+
+
+def day_end_due(turn: Turn, timer: Timer) -> None:
+    _end_day(turn, timer.subject)
+
+
+def _end_day(turn: Turn, instrument: int) -> None:
+    turn.cancel(Which(instrument=instrument, tif=TimeInForce.DAY), Reason.DAY_ENDED)
 
 
 def _move_refused(turn: Turn, instrument: int, phase: int) -> Reason:
@@ -108,20 +154,36 @@ def _uncross_refused(turn: Turn, instrument: int, phase: int) -> Reason:
 
 
 def _move(turn: Turn, instrument: int, phase: int) -> None:
+    """Into another phase, with all that this ends: the call's extensions, and where the book closes the day."""
     old = turn.hot.phase(instrument)
     turn.hot.set_phase(instrument, phase)
     turn.emit(EventKind.PHASE, instrument=instrument, reason=phase, qty=old)
+    if phase not in UNCROSS_FROM:
+        extensions.over(turn.venue, instrument)
+    if phase == Phase.CLOSED:
+        _end_day(turn, instrument)
 
 
-def _uncross(turn: Turn, instrument: int, phase: int) -> None:
-    """Trade the whole call at one price, then move on.
+def _uncross(turn: Turn, instrument: int, phase: int, *, force: bool) -> None:
+    """Trade the whole call at one price, then move on; or extend it, or halt the book, where its price lies outside the
+    corridor and nobody forces it.
 
     The auction price is kept as `last_auction` and does not become the reference. The reference is published (a world
     price, a farm-gate price) and changes only by SET_REFERENCE: were it to follow each auction, a thin call could
     walk it away step by step, and every later tie would be settled towards the walk.
     """
     listing = turn.venue.instruments[instrument]
-    price, volume, surplus = clear(turn.hot.curve(instrument), listing.reference, listing.rules)
+    clearing = clear(turn.hot.curve(instrument), listing.reference, listing.rules)
+    price, volume, surplus = clearing
+    found = extensions.outlook(turn.venue, listing, clearing)
+    if price is not None and not force:
+        if found.outcome is Outcome.EXTENDS:
+            extensions.extend(turn, listing, price, phase)
+            return
+        if found.outcome is Outcome.HALTS:
+            turn.emit(EventKind.CALL_HELD, instrument=instrument, price=price, qty=found.extensions)
+            _move(turn, instrument, Phase.HALTED)
+            return
     fills = turn.hot.uncross(instrument, price, volume, ts_ns=turn.ts_ns, command=turn.command, first_index=turn.index)
     turn.extend(fills)
     flags = EventFlag.NO_PRICE if price is None else 0
@@ -131,3 +193,9 @@ def _uncross(turn: Turn, instrument: int, phase: int) -> None:
         EventKind.UNCROSSED, instrument=instrument, price=price or 0, qty=volume, leaves=surplus, flags=flags
     )  # fmt: skip
     _move(turn, instrument, phase)
+    if phase == Phase.CONTINUOUS:
+        turn.extend(
+            turn.hot.elect(
+                instrument, seq=turn.seq, command=turn.command, first_index=turn.index, ts_ns=turn.ts_ns
+            )
+        )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Registers: accounts, keys, instruments, references, and the configuration that they came from.
+"""Registers: accounts, keys, instruments, and the configuration that they came from.
 
 A repeat changes nothing: what exists is refused with ALREADY_EXISTS, so a genesis that was interrupted can be sent
 again as a whole.
@@ -9,9 +9,10 @@ from __future__ import annotations
 import msgspec
 
 from engine import limits
-from engine.codes import EventFlag, EventKind, Reason
+from engine.codes import EventKind, Reason
 from engine.domain.instruments import Instrument
 from engine.domain.units import UnitError
+from engine.markets import collars
 from engine.markets.rule_sets import RULE_SETS, Sharing
 from engine.markets.turn import Turn
 from engine.messages import bodies
@@ -67,18 +68,22 @@ def revoke_key(turn: Turn, body: bodies.RevokeKey) -> Reason:
 
 
 def list_instrument(turn: Turn, body: bodies.ListInstrument) -> Reason:
-    """A new book, in phase CLOSED."""
+    """A new book, in phase CLOSED. A number or symbol that was delisted never comes back."""
     venue = turn.venue
-    if body.instrument in venue.instruments or body.symbol in venue.by_symbol:
+    if body.instrument in venue.instruments or body.instrument in venue.delisted or body.symbol in venue.by_symbol:
         return Reason.ALREADY_EXISTS
     if body.rules not in LIVE_RULE_SETS:
         return Reason.RULES_UNKNOWN
+    currency = venue.currencies.get(body.currency, len(venue.currencies) + 1)
+    if currency > limits.CURRENCIES_MAX:
+        return Reason.LIMIT_REACHED
     try:
-        new = Instrument.listed(**msgspec.structs.asdict(body))
+        new = Instrument.listed(**msgspec.structs.asdict(body), currency_number=currency)
     except UnitError:
         return Reason.BODY_INVALID
     if new.reference is not None and not new.in_band(new.reference):
         return Reason.PRICE_BAND
+    venue.currencies[new.currency] = currency
     venue.instruments[new.instrument] = new
     venue.by_symbol[new.symbol] = new.instrument
     turn.hot.list_instrument(
@@ -87,19 +92,10 @@ def list_instrument(turn: Turn, body: bodies.ListInstrument) -> Reason:
         price_min=new.price_min,
         price_max=new.price_max,
         qty_max=new.qty_max,
+        currency=currency,
+        deposit=new.deposit,
+        classes=new.classes,
     )
     turn.emit(EventKind.INSTRUMENT_LISTED, instrument=new.instrument)
-    return Reason.NONE
-
-
-def set_reference(turn: Turn, body: bodies.SetReference) -> Reason:
-    """Publish a reference price, or none. It must be a price that an order could have."""
-    instrument = turn.venue.instruments.get(body.instrument)
-    if instrument is None:
-        return Reason.INSTRUMENT_UNKNOWN
-    if body.reference is not None and not instrument.in_band(body.reference):
-        return Reason.PRICE_BAND
-    turn.venue.instruments[body.instrument] = instrument.with_reference(body.reference)
-    flags = EventFlag.NO_PRICE if body.reference is None else 0
-    turn.emit(EventKind.REFERENCE_SET, instrument=body.instrument, price=body.reference or 0, flags=flags)
+    collars.follow(turn, new)
     return Reason.NONE

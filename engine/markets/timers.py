@@ -6,6 +6,11 @@
 | SALE_OPEN_UNTIL | lots without a bid pass in | later by the outage |
 | SALE_CLOCK      | the sale is finished       | the whole clock again from now |
 | CLIENT_ID_SWEEP | old text ids are forgotten | as due: it is about time, not about people |
+| EXPIRY          | gtd orders end             | as due: the order says a time of the world |
+| CANCEL_AFTER    | an account's orders end    | as due: nobody was there to renew it |
+| DAY_END         | day orders end             | as due: the day is over |
+
+While the kill switch is on, those that an outage moves stand still, and go on as after one.
 """
 
 from __future__ import annotations
@@ -14,10 +19,11 @@ from collections.abc import Callable
 
 from engine import limits
 from engine.codes import EventKind, Reason, TimerKind
-from engine.markets import helmsman, phases
+from engine.markets import helmsman, mass_cancel, phases
 from engine.markets.turn import Turn
 from engine.messages import bodies
-from engine.state.venue import Timer
+from engine.state.hot import Hot
+from engine.state.venue import Timer, Venue
 
 SWEEP_EVERY_NS = 3600 * 10**9
 
@@ -45,27 +51,53 @@ FIRE: dict[TimerKind, Callable[[Turn, Timer], None]] = {
     TimerKind.SALE_OPEN_UNTIL: lambda turn, timer: helmsman.open_until_reached(turn, turn.venue.sales[timer.subject]),
     TimerKind.SALE_CLOCK: lambda turn, timer: helmsman.clock_ran_out(turn, turn.venue.sales[timer.subject]),
     TimerKind.CLIENT_ID_SWEEP: sweep_due,
+    TimerKind.CANCEL_AFTER: mass_cancel.cancel_after_due,
+    TimerKind.DAY_END: phases.day_end_due,
 }
-# Timers that an outage would extend: while one waits, the log must say at least every 10 s that the venue is alive.
-EXTENDED = frozenset({TimerKind.PHASE_MOVE, TimerKind.UNCROSS, TimerKind.SALE_OPEN_UNTIL, TimerKind.SALE_CLOCK})
-assert set(FIRE) <= set(TimerKind)
+assert set(FIRE) == set(TimerKind) - {TimerKind.EXPIRY}, "every timer does something; EXPIRY is kept with the orders"
+
+
+def next_due(venue: Venue, hot: Hot) -> int | None:
+    """Venue time at which something is due, or None."""
+    moments = [due for due in (venue.timers.next_due(), hot.next_expiry()) if due is not None]
+    return min(moments, default=None)
 
 
 def fire_due(turn: Turn, *, skipped: bool = False) -> None:
-    """Fire all timers due at the turn's time, in (due, kind, id) order; each names itself first.
+    """Fire all that is due at the turn's time, in (due, kind, id) order; each names itself first.
 
-    skipped  an operator's SKIP passes over the sequence that these timers belong to: each is dropped and says so
+    skipped  an operator's SKIP passes over the sequence that these belong to: each is dropped and says so. Expiries are
+             not dropped, for the orders would stay for ever: they come with the next record
     """
     turn.by_timer = True
-    while (timer := turn.venue.timers.pop_due(turn.ts_ns)) is not None:
-        turn.emit(EventKind.TIMER, order=timer.timer, leaves=timer.due_ns, reason=timer.kind)
-        if not skipped:
-            FIRE[timer.kind](turn, timer)
+    while True:
+        timer, expiry = turn.venue.timers.peek(), None if skipped else turn.hot.next_expiry()
+        first = timer is None or (expiry is not None and (expiry, TimerKind.EXPIRY) < (timer.due_ns, timer.kind))
+        if expiry is not None and expiry <= turn.ts_ns and first:
+            _expire(turn, expiry)
             continue
-        turn.emit(EventKind.SKIPPED, order=timer.timer)
-        if timer.kind == TimerKind.CLIENT_ID_SWEEP:
-            arm_sweep(turn)
+        if timer is None or timer.due_ns > turn.ts_ns:
+            break
+        turn.venue.timers.cancel(timer.timer)
+        turn.emit(EventKind.TIMER, order=timer.timer, leaves=timer.due_ns, reason=timer.kind)
+        if skipped:
+            _drop(turn, timer)
+        else:
+            FIRE[timer.kind](turn, timer)
     turn.by_timer = False
+
+
+def _expire(turn: Turn, due_ns: int) -> None:
+    turn.emit(EventKind.TIMER, leaves=due_ns, reason=TimerKind.EXPIRY)
+    turn.extend(turn.hot.expire(due_ns, command=turn.command, first_index=turn.index, ts_ns=turn.ts_ns))
+
+
+def _drop(turn: Turn, timer: Timer) -> None:
+    turn.emit(EventKind.SKIPPED, order=timer.timer)
+    if timer.kind == TimerKind.CLIENT_ID_SWEEP:
+        arm_sweep(turn)
+    elif timer.kind == TimerKind.CANCEL_AFTER:
+        del turn.venue.cancel_after[timer.subject]
 
 
 def resume(turn: Turn, body: bodies.Resume) -> Reason:
@@ -75,13 +107,18 @@ def resume(turn: Turn, body: bodies.Resume) -> Reason:
     """
     outage_ns = max(0, body.now_ns - body.last_ts_ns)
     turn.emit(EventKind.RESUMED, qty=outage_ns)
-    timers = turn.venue.timers
-    for timer in list(timers):
-        if timer.kind in (TimerKind.PHASE_MOVE, TimerKind.UNCROSS):
-            timers.postpone(timer, timer.due_ns + outage_ns)
-        elif timer.kind == TimerKind.SALE_OPEN_UNTIL:
-            moved = timers.postpone(timer, timer.due_ns + outage_ns)
-            turn.venue.sales[timer.subject].open_until_ns = moved.due_ns
-        elif timer.kind == TimerKind.SALE_CLOCK:
-            helmsman.restart_clock(turn, turn.venue.sales[timer.subject])
+    for timer in list(turn.venue.timers):
+        go_on(turn, timer, outage_ns)
     return Reason.NONE
+
+
+def go_on(turn: Turn, timer: Timer, away_ns: int) -> None:
+    """A timer that waits, after nobody could act for so long."""
+    timers = turn.venue.timers
+    if timer.kind in (TimerKind.PHASE_MOVE, TimerKind.UNCROSS):
+        timers.postpone(timer, timer.due_ns + away_ns)
+    elif timer.kind == TimerKind.SALE_OPEN_UNTIL:
+        moved = timers.postpone(timer, timer.due_ns + away_ns)
+        turn.venue.sales[timer.subject].open_until_ns = moved.due_ns
+    elif timer.kind == TimerKind.SALE_CLOCK:
+        helmsman.restart_clock(turn, turn.venue.sales[timer.subject])

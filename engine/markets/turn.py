@@ -7,15 +7,21 @@ and emitted nothing, and the machine reports the refusal.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from engine.codes import EventFlag, EventKind
+from engine.codes import EventFlag, EventKind, Reason
 from engine.messages.rows import EVENT, joined
-from engine.state.hot import Hot
+from engine.state.hot import Hot, Which
 from engine.state.venue import Venue
 
 NO_EVENTS = np.zeros(0, EVENT)
+
+
+class Cancelled(NamedTuple):
+    orders: int
+    lots: int
 
 
 class Turn:
@@ -72,6 +78,14 @@ class Turn:
         self._flush()
         self._chunks.append(events)
         self.index += len(events)
+
+    def cancel(self, which: Which, reason: Reason) -> Cancelled:
+        """Cancel orders, by rising id, each with its event."""
+        events = self.hot.cancel(which, reason, command=self.command, first_index=self.index, ts_ns=self.ts_ns)
+        self.extend(events)
+        qty = events["qty"]
+        lots = (int((qty >> 20).sum()) << 20) + int((qty & 0xFFFFF).sum())
+        return Cancelled(len(events), lots)
 
     def answered(self, events: np.ndarray) -> None:
         """EVENT[n] of whole hot commands, complete with indices and LAST flags."""

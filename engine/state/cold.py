@@ -15,7 +15,19 @@ from msgspec import structs
 
 from engine.domain.instruments import Instrument
 from engine.state.sales import LotState, Sale
-from engine.state.venue import Account, Key, Remembered, Timer, Timers, Venue
+from engine.state.venue import (
+    Account,
+    AccountLimits,
+    Correction,
+    Extension,
+    Held,
+    Key,
+    Remembered,
+    Stop,
+    Timer,
+    Timers,
+    Venue,
+)
 
 
 def _plain(value: Any) -> Any:
@@ -47,10 +59,17 @@ def cold_sections(venue: Venue) -> Iterator[tuple[str, bytes]]:
         "accounts": [venue.accounts[key] for key in sorted(venue.accounts)],
         "keys": [[key, venue.keys[key]] for key in sorted(venue.keys)],
         "revoked_keys": sorted(venue.revoked_keys),
+        "account_limits": [[key, venue.account_limits[key]] for key in sorted(venue.account_limits)],
+        "currencies": sorted(venue.currencies.items()),
         "instruments": [asdict(venue.instruments[key]) for key in sorted(venue.instruments)],
+        "delisted": [asdict(venue.delisted[key]) for key in sorted(venue.delisted)],
         "calendars": sorted(venue.calendars.items()),
         "schedule_keys": sorted(venue.schedule_keys),
         "timers": [venue.timers.last_id, list(venue.timers)],
+        "stop": [venue.stop, venue.timers.held],
+        "extensions": [[key, venue.extensions[key]] for key in sorted(venue.extensions)],
+        "cancel_after": sorted(venue.cancel_after.items()),
+        "corrections": [[key, venue.corrections[key]] for key in sorted(venue.corrections)],
         "sales": [_sale(venue.sales[key]) for key in sorted(venue.sales)],
         "remembered": [[key, venue.remembered[key]] for key in sorted(venue.remembered)],
     }
@@ -69,11 +88,20 @@ def venue_of(sections: Mapping[str, bytes]) -> Venue:
     venue.accounts = {account.account: account for account in read("accounts", list[Account])}
     venue.keys = dict(read("keys", list[tuple[bytes, Key]]))
     venue.revoked_keys = read("revoked_keys", set[bytes])
+    venue.account_limits = dict(read("account_limits", list[tuple[tuple[int, int], AccountLimits]]))
+    venue.currencies = dict(read("currencies", list[tuple[str, int]]))
     venue.instruments = {listing.instrument: listing for listing in read("instruments", list[Instrument])}
-    venue.by_symbol = {listing.symbol: number for number, listing in venue.instruments.items()}
+    venue.delisted = {listing.instrument: listing for listing in read("delisted", list[Instrument])}
+    for listings in (venue.instruments, venue.delisted):
+        venue.by_symbol |= {listing.symbol: number for number, listing in listings.items()}
     venue.calendars = dict(read("calendars", list[tuple[int, int]]))
     venue.schedule_keys = read("schedule_keys", set[tuple[int, int, int]])
-    venue.timers = Timers.restored(*read("timers", tuple[int, list[Timer]]))
+    venue.stop, held = read("stop", tuple[Stop | None, list[Held]])
+    last_id, timers = read("timers", tuple[int, list[Timer]])
+    venue.timers = Timers.restored(last_id, timers, held, venue.stop is not None)
+    venue.extensions = dict(read("extensions", list[tuple[int, Extension]]))
+    venue.cancel_after = dict(read("cancel_after", list[tuple[int, int]]))
+    venue.corrections = dict(read("corrections", list[tuple[tuple[int, int], Correction]]))
     venue.sales = {sale.sale: sale for sale in map(_sale_of, read("sales", list[dict[str, Any]]))}
     venue.recall(dict(read("remembered", list[tuple[tuple[int, int, int, int], Remembered]])))
     return venue

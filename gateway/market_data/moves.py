@@ -5,12 +5,21 @@ from __future__ import annotations
 import numpy as np
 
 from engine.codes import EventKind, TimerKind
-from engine.state.venue import Timer, Venue
+from engine.state.venue import Move, Venue
 from gateway.market_data.views import NEXT_MOVES
 
-_CALENDAR = frozenset({TimerKind.PHASE_MOVE, TimerKind.UNCROSS})
 _CHANGES = np.zeros(256, bool)
-_CHANGES[[EventKind.TIMER, EventKind.SCHEDULED, EventKind.RESUMED, EventKind.PHASE]] = True
+_CHANGES[
+    [
+        EventKind.TIMER,
+        EventKind.SCHEDULED,
+        EventKind.RESUMED,
+        EventKind.PHASE,
+        EventKind.CALL_EXTENDED,
+        EventKind.INSTRUMENT_DELISTED,
+        EventKind.KILL_SWITCHED,
+    ]
+] = True
 
 
 class Moves:
@@ -19,14 +28,14 @@ class Moves:
     def __init__(self, venue: Venue) -> None:
         self.venue = venue
         self._stale = True
-        self._next: dict[int, list[Timer]] = {}
+        self._next: dict[int, list[Move]] = {}
         self._uncross: dict[int, int] = {}
 
     def take(self, kinds: np.ndarray) -> None:
         if not self._stale and _CHANGES[kinds].any():
             self._stale = True
 
-    def of(self, instrument: int) -> list[Timer]:
+    def of(self, instrument: int) -> list[Move]:
         self._refresh()
         return self._next.get(instrument, [])
 
@@ -39,11 +48,9 @@ class Moves:
         if not self._stale:
             return
         self._next, self._uncross, self._stale = {}, {}, False
-        for timer in self.venue.timers:
-            if timer.kind not in _CALENDAR:
-                continue
-            moves = self._next.setdefault(timer.subject, [])
+        for move in self.venue.moves():
+            moves = self._next.setdefault(move.instrument, [])
             if len(moves) < NEXT_MOVES:
-                moves.append(timer)
-            if timer.kind == TimerKind.UNCROSS:
-                self._uncross.setdefault(timer.subject, timer.due_ns)
+                moves.append(move)
+            if move.kind == TimerKind.UNCROSS:
+                self._uncross.setdefault(move.instrument, move.due_ns)

@@ -11,7 +11,7 @@ from engine.codes import Phase, Side, TimerKind, name_of
 from engine.domain.curve import Clearing
 from engine.domain.instruments import Instrument
 from engine.domain.units import decimal_text
-from engine.state.venue import Timer
+from engine.state.venue import Move
 from gateway.forms import Form, scale_of
 
 NEXT_MOVES = 4  # calendar moves shown of each instrument
@@ -42,7 +42,7 @@ class Indication(NamedTuple):
     curve: list[Level]
 
 
-def moves_view(form: Form, moves: Iterable[Timer]) -> list[dict[str, Any]]:
+def moves_view(form: Form, moves: Iterable[Move]) -> list[dict[str, Any]]:
     return [
         {
             "at": form.time(move.due_ns),
@@ -53,7 +53,7 @@ def moves_view(form: Form, moves: Iterable[Timer]) -> list[dict[str, Any]]:
     ]
 
 
-def instrument_view(form: Form, instrument: Instrument, phase: int, moves: Iterable[Timer]) -> dict[str, Any]:
+def instrument_view(form: Form, instrument: Instrument, phase: int, moves: Iterable[Move]) -> dict[str, Any]:
     scale = scale_of(instrument.tick_size)
     attributes = dict(instrument.attributes)
     reference = instrument.reference
@@ -84,7 +84,7 @@ def instrument_view(form: Form, instrument: Instrument, phase: int, moves: Itera
     }
 
 
-def status_view(form: Form, symbol: str, phase: int, moves: Iterable[Timer]) -> dict[str, Any]:
+def status_view(form: Form, symbol: str, phase: int, moves: Iterable[Move]) -> dict[str, Any]:
     return {"instrument": symbol, "phase": name_of(Phase, phase), "next_moves": moves_view(form, moves)}
 
 
