@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bench.calibration import calibration_ns
 from engine.codes import CommandKind, EventKind, OrderType, Phase, Side
 from engine.domain.curve import Clearing
 from engine.limits import RECORD_COMMANDS_MAX
@@ -98,6 +99,8 @@ class Line(NamedTuple):
     ns_per_order_best: float
     numpy_ns_per_order: float  # median
     ratio: float  # numpy over kernel, medians
+    steps: float  # of the calibrating loop in the time of one order
+    calibration_ns: float
     hash: str
     seed: int
 
@@ -106,13 +109,16 @@ class Line(NamedTuple):
             f"auction.{self.name:<6s} n={self.orders:<9,d} ticks={self.ticks:<7,d} "
             f"kernel {self.ns_per_order:7.2f} ns/order (best {self.ns_per_order_best:6.2f}; "
             f"{self.ns_per_order * self.orders / 1e6:9.3f} ms)  "
-            f"numpy {self.numpy_ns_per_order:7.1f}  {self.ratio:6.1f}x  hash {self.hash}  seed {self.seed}"
+            f"numpy {self.numpy_ns_per_order:7.1f}  {self.ratio:6.1f}x  "
+            f"{self.steps:.2f} steps of {self.calibration_ns:.2f} ns  hash {self.hash}  seed {self.seed}"
         )
 
 
 def line_of(name: str, n: int, ticks: int, spans: list[int], baseline: list[int], answer: str, seed: int) -> Line:
-    kernel, numpy = float(np.median(spans)), float(np.median(baseline))
-    return Line(name, n, ticks, kernel / n, min(spans) / n, numpy / n, numpy / kernel, answer, seed)
+    kernel, numpy, step = float(np.median(spans)), float(np.median(baseline)), calibration_ns()
+    return Line(
+        name, n, ticks, kernel / n, min(spans) / n, numpy / n, numpy / kernel, kernel / n / step, step, answer, seed
+    )
 
 
 def flat(n: int, ticks: int, seed: int, runs: int) -> Line:

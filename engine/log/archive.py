@@ -87,6 +87,9 @@ def _archive(files: Files, directory: Path, first: int, following: int, pause: C
         _write(files, folder / f"{first:016d}{TEMPORARY}", target, raw, pause)
         if read_packed(files, target) != raw:
             raise LogCorrupt(f"{FOLDER}/{target.name}", 0, 0, "it does not read back as it was written")
+    # Names that an archiver made which was then killed may not be durable yet: the file's, and the folder's own.
+    files.fsync_dir(folder)
+    files.fsync_dir(directory)
     files.unlink(plain)
     files.fsync_dir(directory)
 

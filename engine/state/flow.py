@@ -48,6 +48,13 @@ EVENT_ROWS = 256  # events are folded at once, so that a small buffer stays in t
 WINDOW_BUDGET_LEVELS = 2**23  # of all windows together, when a file's price range is known beforehand
 
 
+def window_ticks_of(instruments: int, price_min: int, price_max: int) -> int:
+    """Levels of each side's window, when the prices of all orders are known beforehand."""
+    wanted = 1 << (2 * (price_max - price_min) + 1).bit_length()
+    affordable = 1 << (WINDOW_BUDGET_LEVELS // (2 * instruments)).bit_length() - 1
+    return max(WINDOW_TICKS_MIN, min(wanted, affordable, WINDOW_TICKS_MAX // 4))
+
+
 class Replay:
     """Books in continuous phase, ready for the messages of one file.
 
@@ -73,10 +80,7 @@ class Replay:
         extensions: np.ndarray | None = None,
         keep_trades: bool = False,
     ) -> None:
-        wanted = 1 << (2 * (price_max - price_min) + 1).bit_length()
-        affordable = 1 << (WINDOW_BUDGET_LEVELS // (2 * instruments)).bit_length() - 1
-        window_ticks = max(WINDOW_TICKS_MIN, min(wanted, affordable, WINDOW_TICKS_MAX // 4))
-        self.books = Books(window_ticks=window_ticks, event_rows=EVENT_ROWS)
+        self.books = Books(window_ticks=window_ticks_of(instruments, price_min, price_max), event_rows=EVENT_ROWS)
         for instrument in range(1, instruments + 1):
             self.books.list_instrument(
                 instrument, multiplier=1, price_min=price_min, price_max=price_max, qty_max=QTY_LOTS_MAX

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+from pathlib import Path
+from random import Random
+
 import pytest
 
 from engine.log.archive import FOLDER, PACKED, archive_before, list_all, list_archived
@@ -11,6 +15,7 @@ from engine.log.interface import LogCorrupt
 from engine.log.local import LocalLog
 from tests.engine.log.builders import fill, tail_after
 from tests.faulty_files import FaultyFiles
+from tests.simulation.disk import Disk, SimFiles
 
 SEGMENT = 16 * 1024
 
@@ -178,3 +183,39 @@ def test_a_damaged_segment_stays_where_it_is(tmp_path):
     with pytest.raises(LogCorrupt, match=path.name):
         archive_before(RealFiles(), tmp_path, 10**9)
     assert path.read_bytes() == raw and first not in list_archived(RealFiles(), tmp_path)
+
+
+class Killed(Exception):
+    """The process ended at a call."""
+
+
+class MortalFiles(SimFiles):
+    """Of a process that is killed at its n-th call that changes something."""
+
+    def __init__(self, disk: Disk, calls: int) -> None:
+        super().__init__(disk)
+        self.calls = calls
+
+    def _trouble(self, name: str, *, changes: bool = True) -> None:
+        if changes:
+            self.calls -= 1
+            if self.calls < 0:
+                raise Killed(name)
+
+
+@pytest.mark.parametrize("first_calls", range(16))
+def test_an_archiver_killed_and_another_that_loses_power_lose_nothing(first_calls):
+    """Names that the first one left may not be durable yet when the second one finds them."""
+    directory = Path("/venue/log")
+    for second_calls in range(16):
+        disk = Disk(Random(first_calls * 16 + second_calls))
+        files = SimFiles(disk)
+        log = LocalLog.open(files, directory, segment_bytes=SEGMENT)
+        records = fill(log, [60] * 8)
+        log.close()
+        for calls in (first_calls, second_calls):
+            with contextlib.suppress(Killed):
+                archive_before(MortalFiles(disk, calls), directory, 10)
+        disk.lose_power()
+        left = LocalLog.open(SimFiles(disk), directory, writable=False)
+        assert [record.raw for record in left.read()] == [record.raw for record in records]
