@@ -50,13 +50,13 @@ def form_reason(row: Row, extensions: int) -> int:
     if row.kind in (NEW, REPLACE):
         if row.side > Side.SELL:
             return Reason.SIDE_INVALID
-        if row.type > max(OrderType):
+        if row.type > ICEBERG:
             return Reason.TYPE_INVALID
-        if row.tif > max(TimeInForce):
+        if row.tif > AT_AUCTION:
             return Reason.TIF_INVALID
         if row.flags > POST_ONLY | SLIDE | ALL_OR_NONE | STP_GROUP:
             return Reason.FLAGS_INVALID
-        if row.stp > max(StpMode):
+        if row.stp > StpMode.DECREMENT:
             return Reason.STP_INVALID
     else:
         if row.flags:

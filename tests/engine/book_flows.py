@@ -1,6 +1,7 @@
-"""Random flows for order books, and several implementations run side by side on them.
+"""Batches of hot rows, and several implementations of `Hot` run side by side on them.
 
-A flow is drawn from a `random.Random`: hypothesis hands out one that it can shrink, long flows use a seeded one.
+`tests/engine/draws.py` draws what they are run on from a `random.Random`: hypothesis hands out one that it can shrink,
+long flows use a seeded one.
 """
 
 from __future__ import annotations
@@ -11,22 +12,28 @@ from typing import Any
 
 import numpy as np
 
-from engine.codes import CommandKind, OrderType, Phase, Side, TimeInForce
-from engine.limits import CLIENT_ID_MEMORY_NS, PRICE_TICKS_MAX, QTY_LOTS_MAX
-from engine.messages.refs import stream_ref, text_ref
+from engine.codes import CommandKind, Phase, Reason, Side
+from engine.limits import PRICE_TICKS_MAX, QTY_LOTS_MAX
+from engine.messages.refs import text_ref
 from engine.messages.rows import COMMAND, EXTENSION, ROW_VERSION
+from engine.oracle.rows import COMMAND_FORM, EXTENSION_FORM, NO_EXTENSION
 from engine.state.audit import audit
 from engine.state.books import Books
-from engine.state.hot import Hot
+from engine.state.hot import Hot, Which
 
-HOUR_NS = 3600 * 10**9
 ACCOUNTS = (1, 2, 3)
 INSTRUMENTS = {
     1: dict(multiplier=1, price_min=1, price_max=PRICE_TICKS_MAX, qty_max=10**9),
     2: dict(multiplier=25, price_min=-500, price_max=5_000, qty_max=QTY_LOTS_MAX),
     70: dict(multiplier=10**9, price_min=-PRICE_TICKS_MAX, price_max=PRICE_TICKS_MAX, qty_max=QTY_LOTS_MAX),
 }
-LONG_TEXTS = ("a-client-id-of-32-characters-000", "a-client-id-of-32-characters-001", "0123456789abcdef")
+# Beside those: co-ops first, deposits, and both.
+FURNISHED = {
+    3: dict(multiplier=2, price_min=-1_000, price_max=10_000, qty_max=10**6, classes=True),
+    4: dict(multiplier=1, price_min=1, price_max=10_000, qty_max=10**6, currency=1, deposit=True),
+    5: dict(multiplier=3, price_min=1, price_max=10_000, qty_max=10**6, currency=1, deposit=True, classes=True),
+}
+PARTIES = {1: (7, False), 2: (7, False), 3: (0, False), 4: (7, True), 5: (0, True), 6: (8, False)}  # group, co-op
 
 
 def set_up(hot: Hot, phase: Phase = Phase.CONTINUOUS) -> Hot:
@@ -35,6 +42,21 @@ def set_up(hot: Hot, phase: Phase = Phase.CONTINUOUS) -> Hot:
         hot.set_phase(instrument, phase)
     for account in ACCOUNTS:
         hot.open_account(account)
+    return hot
+
+
+def furnished(hot: Hot, phase: Phase = Phase.CONTINUOUS) -> Hot:
+    """With every kind of book and account, and stock for them."""
+    set_up(hot, phase)
+    for account, (group, coop) in PARTIES.items():
+        hot.open_account(account)
+        hot.set_account(account, frozen=False, group=group, coop=coop)
+    for instrument, terms in FURNISHED.items():
+        hot.list_instrument(instrument, **terms)
+        hot.set_phase(instrument, phase)
+        if terms.get("deposit"):
+            for account in PARTIES:
+                assert hot.add_stock(account, instrument, 1_000)
     return hot
 
 
@@ -47,8 +69,10 @@ class Batch:
         self.bodies: list[bytes] = []
 
     def add(self, kind: int, /, *, ref: Any = (0, 0, 0), target: str | None = None, body: bytes = b"", **fields: Any):
-        """One row. `ref` = (form, hi, lo) or a text id; `target` = text id of a REPLACE's order, in an extension."""
-        row = np.zeros(1, COMMAND)
+        """One row. `ref` = (form, hi, lo) or a text id; `target` = text id of the order that a REPLACE or AMEND means;
+        fields of an extension go into one."""
+        row = dict.fromkeys(COMMAND.names or (), 0)
+        extension = NO_EXTENSION._asdict()
         row["kind"], row["version"] = kind, ROW_VERSION
         row["account"], row["instrument"], row["qty"] = 1, 1, 0 if kind == CommandKind.CANCEL else 10
         if isinstance(ref, str):
@@ -58,64 +82,97 @@ class Batch:
         row["ref_form"], row["ref_hi"], row["ref_lo"] = ref
         row["body_length"] = len(body)
         if target is not None:
-            extension = np.zeros(1, EXTENSION)
             extension["target_form"], extension["target_hi"], extension["target_lo"] = text_ref(target)
-            self.extensions.append(extension)
-            row["extension"] = len(self.extensions)
+        if target is not None or not fields.keys() <= row.keys():
+            row["extension"] = len(self.extensions) + 1
         for name, value in fields.items():
-            row[name] = value
-        self.rows.append(row)
+            (row if name in row else extension)[name] = value
+        if target is not None or not fields.keys() <= row.keys():
+            packed = EXTENSION_FORM.pack(*extension.values())
+            self.extensions.append(np.frombuffer(bytearray(packed), EXTENSION))
+        self.rows.append(np.frombuffer(bytearray(COMMAND_FORM.pack(*row.values())), COMMAND))
         self.bodies.append(body)
         return self
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray, list[bytes] | None]:
-        rows = np.concatenate(self.rows) if self.rows else np.zeros(0, COMMAND)
-        extensions = np.concatenate(self.extensions) if self.extensions else np.zeros(0, EXTENSION)
+        rows = np.frombuffer(bytearray().join(self.rows), COMMAND)
+        extensions = np.frombuffer(bytearray().join(self.extensions), EXTENSION)
         return rows, extensions, self.bodies if any(self.bodies) else None
 
 
-class Twins:
-    """Implementations that must agree: `first` is the oracle, the others are compared with it after every step."""
+TELLING = frozenset({"run", "cancel", "expire", "uncross", "elect"})  # methods that give events
 
-    def __init__(self, first: Hot, *others: Hot) -> None:
-        self.first, self.others = first, others
+
+class Difference(AssertionError):
+    """Two implementations answered one call differently."""
+
+
+class Twins:
+    """Implementations that must agree: `first` is the oracle; the others must answer every call as it does, and are
+    compared with it as a whole after every `compare_every` calls.
+
+    journal  what was called, as (method, arguments, keywords)
+    """
+
+    def __init__(self, first: Hot, *others: Hot, compare_every: int = 1) -> None:
+        self.first, self.others, self.compare_every = first, others, compare_every
         self.seq, self.ts_ns = 1, 10**15
+        self.journal: list[tuple[str, tuple, dict[str, Any]]] = []
+        self.listener: Callable[[np.ndarray], object] = len  # of all events
 
     @property
     def all(self) -> tuple[Hot, ...]:
         return self.first, *self.others
 
+    def do(self, method: str, *arguments: Any, **keywords: Any) -> Any:
+        """Call a method of all. Raises Difference."""
+        self.journal.append((method, arguments, keywords))
+        expected = getattr(self.first, method)(*arguments, **keywords)
+        for other in self.others:
+            assert_same_answer(expected, getattr(other, method)(*arguments, **keywords))
+        if len(self.journal) % self.compare_every == 0:
+            self.compare()
+        if method in TELLING:
+            self.listener(expected[1] if method == "run" else expected)
+        return expected
+
+    def told(self, method: str, *arguments: Any, **keywords: Any) -> np.ndarray:
+        """`do` of a method that gives events."""
+        return self.do(method, *arguments, **keywords, command=3, first_index=5, ts_ns=self.ts_ns)
+
     def run(self, batch: Batch, first_index: int = 0) -> np.ndarray:
+        """A record of these rows: the timers that are due fire first."""
         rows, extensions, bodies = batch.arrays()
         self.ts_ns += 1
-        said = dict(first_seq=self.seq, ts_ns=self.ts_ns, first_index=first_index)
-        at, expected = self.first.run(rows, extensions, bodies, 0, **said)
-        for other in self.others:
-            other_at, events = other.run(rows, extensions, bodies, 0, **said)
-            assert other_at == at
-            assert_same_events(expected, events)
+        self.expire()
+        _, events = self.do(
+            "run", rows, extensions, bodies, 0, first_seq=self.seq, ts_ns=self.ts_ns, first_index=first_index
+        )
         self.seq += len(rows)
-        self.compare()
-        return expected
+        return events
 
-    def set_phase(self, instrument: int, phase: int) -> None:
-        for hot in self.all:
-            hot.set_phase(instrument, phase)
-        self.compare()
+    def expire(self) -> None:
+        while (due := self.do("next_expiry")) is not None and due <= self.ts_ns:
+            assert len(self.told("expire", due))
 
-    def uncross(self, instrument: int, price: int | None, volume: int) -> np.ndarray:
-        said = dict(command=3, first_index=5, ts_ns=self.ts_ns)
-        expected = self.first.uncross(instrument, price, volume, **said)
-        for other in self.others:
-            assert_same_events(expected, other.uncross(instrument, price, volume, **said))
-        self.compare()
-        return expected
+    def uncross(self, instrument: int, price: int | None, volume: int, then: Phase | None = None) -> np.ndarray:
+        """With `then`, the book moves on to it; into CONTINUOUS its stops are elected."""
+        events = self.told("uncross", instrument, price, volume)
+        if then is not None:
+            self.do("set_phase", instrument, then)
+        if then == Phase.CONTINUOUS:
+            self.told("elect", instrument, seq=self.seq)
+        self.seq += 1
+        return events
+
+    def delist(self, instrument: int) -> None:
+        self.told("cancel", Which(instrument=instrument), Reason.DELISTED)
+        assert not self.do("has_orders", Which(instrument=instrument))
+        self.do("delist_instrument", instrument)
 
     def sweep(self, elapsed_ns: int) -> None:
         self.ts_ns += elapsed_ns
-        for hot in self.all:
-            hot.sweep_client_ids(self.ts_ns)
-        self.compare()
+        self.do("sweep_client_ids", self.ts_ns)
 
     def compare(self) -> None:
         expected = self.first.sections()
@@ -130,26 +187,60 @@ class Twins:
         for hot, sections in zip(fresh, told[1:] + told[:1], strict=True):
             hot.load(sections)
         self.first, self.others = fresh[0], tuple(fresh[1:])
+        self.journal.append(("reload", (), {}))
         self.compare()
 
-    def compare_readers(self) -> None:
-        for other in self.others:
-            for instrument in INSTRUMENTS:
-                for side in Side:
-                    assert np.array_equal(other.depth(instrument, side, 3), self.first.depth(instrument, side, 3))
+    def compare_readers(self, texts: tuple[str, ...] = ()) -> None:
+        sections = self.first.sections()
+        accounts = [*sections["accounts"]["account"].tolist(), 9]
+        for head in sections["books"]:
+            instrument = int(head["instrument"])
+            for other in self.others:
                 for ours, theirs in zip(self.first.curve(instrument), other.curve(instrument), strict=True):
                     assert np.array_equal(ours, theirs)
-            for account in (*ACCOUNTS, 9):
-                own = self.first.orders_of(account)
-                assert np.array_equal(other.orders_of(account), own)
-                for order in own["order"].tolist():
-                    assert other.text_of(order) == self.first.text_of(order)
-                    assert other.order(order) == self.first.order(order)
-                for text in TEXTS:
-                    assert other.order_of_text(account, *text_ref(text)) == self.first.order_of_text(
-                        account, *text_ref(text)
-                    )
-            assert other.order(12345 << 32) is None and other.order(0) is None
+            for side in Side:
+                self.do("depth", instrument, side, 3)
+            self.do("last", instrument)
+            self.do("phase", instrument)
+            self.do("has_orders", Which(instrument=instrument))
+            for account in accounts[:-1]:
+                if head["flags"] & 1:
+                    self.do("stock_of", account, instrument)
+                self.do("limits_of", account, int(head["currency"]))
+        for account in accounts:
+            for order in self.do("orders_of", account)["order"].tolist():
+                for reader in ("text_of", "order", "extra_of"):
+                    self.do(reader, order)
+            for text in texts:
+                self.do("order_of_text", account, *text_ref(text))
+        for reader in ("text_of", "order", "extra_of"):
+            assert self.do(reader, 12345 << 32) is None and self.do(reader, 0) is None
+
+
+def assert_same_answer(expected: Any, found: Any) -> None:
+    match expected:
+        case tuple() if len(expected) == 2 and isinstance(expected[1], np.ndarray):
+            assert_same_answer(expected[0], found[0])
+            assert_same_answer(expected[1], found[1])
+        case np.ndarray():
+            assert_same_events(expected, found)
+        case _:
+            if expected != found:
+                raise Difference(f"{expected} expected, {found} found")
+
+
+def assert_same_events(expected: np.ndarray, events: np.ndarray) -> None:
+    if expected.tobytes() == events.tobytes():
+        return
+    for place, (ours, theirs) in enumerate(zip(expected, events, strict=False)):
+        if ours != theirs:
+            raise Difference(f"row {place}: {_named(ours)} expected, {_named(theirs)} found")
+    raise Difference(f"{len(expected)} rows expected, {len(events)} found: {[*map(_named, expected[-2:])]}, "
+                     f"{[*map(_named, events[-2:])]}")  # fmt: skip
+
+
+def _named(row: np.void) -> dict[str, Any]:
+    return {name: value for name, value in zip(row.dtype.names or (), row.tolist(), strict=True) if value}
 
 
 def assert_same_sections(expected: dict[str, Any], found: dict[str, Any]) -> None:
@@ -158,112 +249,29 @@ def assert_same_sections(expected: dict[str, Any], found: dict[str, Any]) -> Non
         other = found[name]
         if isinstance(part, bytes):
             assert part == other, name
-        else:
-            assert part.dtype == other.dtype and part.tobytes() == other.tobytes(), name
+        elif part.dtype != other.dtype or part.tobytes() != other.tobytes():
+            assert part.dtype == other.dtype, name
+            for place, (ours, theirs) in enumerate(zip(part, other, strict=False)):
+                if ours != theirs:
+                    raise Difference(f"{name} {place}: {ours} expected, {theirs} found")
+            raise Difference(f"{name}: {len(part)} rows expected, {len(other)} found")
 
 
-def assert_same_events(expected: np.ndarray, events: np.ndarray) -> None:
-    if expected.tobytes() != events.tobytes():
-        for ours, theirs in zip(expected, events, strict=False):
-            assert ours == theirs
-        assert len(expected) == len(events)
+def play(
+    twins: Twins,
+    random: Random,
+    steps: int,
+    rows_max: int,
+    fresh: Callable[[], list[Hot]] | None = None,
+) -> None:
+    """`steps` of a generated flow; with `fresh`, now and then all go on as new ones."""
+    from tests.engine.draws import TEXTS, Flow
 
-
-TEXTS = (*(f"id-{n}" for n in range(40)), *LONG_TEXTS)
-FAR = (1, 2, 64, 500, 4_999, 1_000_000, PRICE_TICKS_MAX, -400, PRICE_TICKS_MAX + 1, -(2**31), 2**31 - 1)
-QTYS = (0, -5, 10**9, 10**9 + 1, QTY_LOTS_MAX, QTY_LOTS_MAX + 1, 2**62, 2**63 - 1, -(2**63))
-
-
-def price_of(random: Random) -> int:
-    kind = random.randrange(12)
-    if kind == 0:
-        return random.choice(FAR)
-    if kind <= 2:
-        return 100 + 70 * random.randrange(-2, 40)  # outside a window of 64
-    return 100 + random.randrange(-6, 7)
-
-
-def ref_of(random: Random, now: int) -> Any:
-    """No id, a stream number that mostly rises with `now`, or a text id."""
-    kind = random.randrange(8)
-    if kind < 3:
-        return 0, 0, 0
-    if kind < 5:
-        return stream_ref(random.randrange(3), max(0, now - random.randrange(4)))
-    return random.choice(TEXTS)
-
-
-def random_row(batch: Batch, random: Random, open_orders: list[tuple[int, int, int, int, int]], now: int) -> None:
-    """Append a row; `open_orders` are (order, account, instrument, side, type) of some open or ended orders."""
-    if batch.rows and random.randrange(10) == 0:
-        again = random.randrange(len(batch.rows))
-        batch.rows.append(batch.rows[again].copy())
-        batch.bodies.append(batch.bodies[again])
-        return
-    kind = random.choice((CommandKind.NEW,) * 5 + (CommandKind.CANCEL,) * 2 + (CommandKind.REPLACE,) * 2)
-    fields: dict[str, Any] = dict(account=random.choice(ACCOUNTS), instrument=random.choice((1, 1, 1, 2, 70)))
-    target = None
-    fields["side"], fields["type"] = random.randrange(2), int(random.randrange(6) == 0)
-    if kind != CommandKind.NEW:
-        if open_orders and random.randrange(4):
-            order, account, instrument, side, type_ = random.choice(open_orders)
-            fields.update(order=order, account=account, instrument=instrument, side=side, type=type_)
-        elif kind == CommandKind.REPLACE and random.randrange(3):
-            target = random.choice(TEXTS)
-    if kind != CommandKind.CANCEL:
-        fields["price"] = 0 if fields["type"] == OrderType.MARKET else price_of(random)
-        fields["qty"] = random.choice(QTYS) if random.randrange(30) == 0 else random.randrange(1, 30)
-        fields["tif"] = random.choice((TimeInForce.GTC,) * 4 + (TimeInForce.IOC, TimeInForce.FOK))
-    if random.randrange(12) == 0:
-        name = random.choice(("account", "instrument", "kind", "side", "type", "tif", "flags", "stp", "version",
-                              "extension", "ref_form", "order", "price", "ref_hi", "ref_lo"))  # fmt: skip
-        fields[name] = random.randrange(5)
-    batch.add(kind, ref=ref_of(random, now), target=target, **fields)
-    if random.randrange(40) == 0 and batch.extensions:
-        name = random.choice(EXTENSION.names)
-        if name != "reserved":
-            batch.extensions[-1][name] = random.randrange(3)
-    if random.randrange(60) == 0:
-        batch.bodies[-1] = random.choice([b"", b"0123456789abcdef", b"not/allowed in a text", b"short"])
-        batch.rows[-1]["body_length"] = len(batch.bodies[-1])
-
-
-def best_uncross(hot: Hot, instrument: int) -> tuple[int | None, int]:
-    """A price with the most volume, and that volume."""
-    curve = hot.curve(instrument)
-    best, volume = None, 0
-    for price in (curve.prices_ticks.tolist() or [100]) if curve is not None else []:
-        demand = int(curve.buy_lots[curve.prices_ticks >= price].sum()) + curve.unpriced_buy_lots
-        supply = int(curve.sell_lots[curve.prices_ticks <= price].sum()) + curve.unpriced_sell_lots
-        if min(demand, supply) > volume:
-            best, volume = price, min(demand, supply)
-    return best, volume
-
-
-def play(twins: Twins, random: Random, steps: int, rows_max: int, fresh: Callable[[], list[Hot]] | None = None) -> None:
-    """`steps` batches, phase moves, uncrosses and sweeps; with `fresh`, now and then all go on as new ones."""
-    known: list[tuple[int, int, int, int, int]] = []
+    flow = Flow(twins, random)
     for _ in range(steps):
-        choice = random.randrange(11 if fresh else 10)
-        if choice == 10:
-            assert fresh is not None
+        if fresh and random.randrange(11) == 10:
             twins.reload(fresh())
-        elif choice == 0:
-            twins.set_phase(random.choice(list(INSTRUMENTS)), random.choice((*Phase, Phase.CONTINUOUS, Phase.CALL)))
-        elif choice == 1:
-            instrument = random.choice(list(INSTRUMENTS))
-            twins.uncross(instrument, *best_uncross(twins.first, instrument))
-            if random.randrange(2):
-                twins.set_phase(instrument, Phase.CONTINUOUS)
-        elif choice == 2:
-            twins.sweep(random.choice((0, HOUR_NS, CLIENT_ID_MEMORY_NS - HOUR_NS)))
         else:
-            batch = Batch()
-            for account in ACCOUNTS:
-                for view in twins.first.orders_of(account)[-20:]:
-                    known.append(tuple(int(view[x]) for x in ("order", "account", "instrument", "side", "type")))
-            known = known[-60:]
-            for _ in range(random.randrange(1, rows_max + 1)):
-                random_row(batch, random, known, twins.seq + len(batch.rows))
-            twins.run(batch)
-    twins.compare_readers()
+            flow.step(rows_max)
+    twins.compare()
+    twins.compare_readers(TEXTS)

@@ -14,7 +14,8 @@ from engine.oracle.books import Books as Oracle
 from engine.state.audit import audit
 from engine.state.books import Books
 from engine.state.hot import Hot, Space
-from tests.engine.book_flows import Batch, Twins, assert_same_events, assert_same_sections, play, random_row, set_up
+from tests.engine.book_flows import Batch, Twins, assert_same_events, assert_same_sections, furnished, play, set_up
+from tests.engine.draws import Flow
 
 # Small room, so that every kind of fullness, doubling and retirement is met.
 SPACES = [
@@ -46,34 +47,33 @@ def every_hot(space: Space) -> list[Hot]:
 @given(random=st.randoms(use_true_random=False))
 @FLOWS
 def test_kernel_and_oracle_agree(space, random):
-    twins = Twins(*(set_up(hot) for hot in every_hot(space)))
+    twins = Twins(*(furnished(hot) for hot in every_hot(space)))
     play(twins, random, steps=8, rows_max=12, fresh=lambda: every_hot(space))
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_kernel_and_oracle_agree_on_long_flows(seed):
     space = SPACES[seed % len(SPACES)]
-    twins = Twins(*(set_up(hot) for hot in every_hot(space)))
+    twins = Twins(*(furnished(hot) for hot in every_hot(space)))
     play(twins, Random(seed), steps=40, rows_max=80, fresh=lambda: every_hot(space))
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_batch_partition_changes_nothing(seed):
-    random = Random(seed)
-    batch = Batch()
-    known = [(1 << 32 | slot, random.randrange(1, 4), 1, random.randrange(2), 0) for slot in range(80)]
-    for number in range(400):
-        random_row(batch, random, known, number)
-    rows, extensions, bodies = batch.arrays()
-    whole, parts = set_up(Books()), set_up(Books())
-    _, expected = whole.run(rows, extensions, bodies, 0, first_seq=1, ts_ns=7)
-    found, at = [], 0
-    while at < len(rows):
-        stop = min(len(rows), at + random.randrange(1, 30))
-        at, events = parts.run(rows[:stop], extensions, bodies and bodies[:stop], at, first_seq=1, ts_ns=7)
-        assert at == stop
-        found.append(events)
-    assert_same_events(expected, np.concatenate(found))
+    random, twins = Random(seed), Twins(furnished(Oracle()))
+    flow = Flow(twins, random)
+    while twins.seq < 400:
+        flow.rows(60)
+    whole, parts = furnished(Books()), furnished(Books())
+    for _, (rows, extensions, bodies, _), said in [call for call in twins.journal if call[0] == "run"]:
+        _, expected = whole.run(rows, extensions, bodies, 0, **said)
+        found, at = [], 0
+        while at < len(rows):
+            stop = min(len(rows), at + random.randrange(1, 30))
+            at, events = parts.run(rows[:stop], extensions, bodies and bodies[:stop], at, **said)
+            assert at == stop
+            found.append(events)
+        assert_same_events(expected, np.concatenate(found))
     assert_same_sections(whole.sections(), parts.sections())
 
 
