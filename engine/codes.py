@@ -395,7 +395,7 @@ CANCEL_PHASES = frozenset({Phase.CLOSED, Phase.PRE_OPEN, Phase.CALL, Phase.CONTI
 MATCHING_PHASES = frozenset({Phase.CONTINUOUS})  # a crossing order trades at once; in the others it waits
 
 # Of the rules: a release that changes what a log means ends one and opens the next (`engine/generations.py`).
-GENERATION = 2
+GENERATION = 3
 
 _E = TypeVar("_E", bound=IntEnum)
 
