@@ -44,6 +44,7 @@ from engine.kernels.constants import (
     REPLACE,
     REPLACED,
     SELL,
+    SIDES,
     STALE_REF,
     STREAMS_FULL,
     STREAMS_SHARE_FULL,
@@ -86,9 +87,9 @@ def room(s, r):
         return NEED_CLIENT_IDS
     if r.kind == CANCEL:
         return DONE
-    v = s.sides[2 * np.int64(r.instrument) + r.side]
+    v = s.sides[SIDES * np.int64(r.instrument) + r.side]
     if v.ticks == 0:
-        m.wanted = 2 * np.int64(r.instrument) + r.side
+        m.wanted = SIDES * np.int64(r.instrument) + r.side
         return NEED_WINDOW
     if m.level_spare == NOTHING and m.levels_used >= len(s.levels):
         return NEED_LEVELS
@@ -271,7 +272,7 @@ def fetch_neighbours(s, slot):
 def fetch_level(s, instrument, side, price):
     """Ask for the level of a price, when it lies in the window. The numbers may be anything."""
     if instrument < len(s.books) and side <= SELL:
-        v = s.sides[2 * instrument + side]
+        v = s.sides[SIDES * instrument + side]
         offset = rank_of(side, price) - v.rank0
         if offset >= 0 and offset < v.ticks:
             prefetch(s.levels, v.level0 + offset)
@@ -282,7 +283,7 @@ def fetch_level(s, instrument, side, price):
 def fetch_tail(s, instrument, side, price):
     """Ask for the last order of a price's level, behind which the next one is put."""
     if instrument < len(s.books) and side <= SELL:
-        v = s.sides[2 * instrument + side]
+        v = s.sides[SIDES * instrument + side]
         offset = rank_of(side, price) - v.rank0
         if offset >= 0 and offset < v.ticks:
             prefetch(s.orders, np.int64(s.levels[v.level0 + offset].tail))

@@ -174,15 +174,15 @@ def attach_id(s, entry, slot, order):
     o, e = s.orders[slot], s.ids[entry]
     e.order = order
     if o.flags & NAMED:
-        e.next = s.named[slot]
+        e.next = s.links[slot].named
     o.flags |= NAMED
-    s.named[slot] = entry
+    s.links[slot].named = entry
 
 
 @rare
 def close_ids_of(s, slot):
     """Close the text ids of an order that has ended."""
-    entry = np.int64(s.named[slot])
+    entry = np.int64(s.links[slot].named)
     while entry != NOTHING:
         following = np.int64(s.ids[entry].next)
         close_id(s, entry)

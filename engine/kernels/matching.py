@@ -22,6 +22,7 @@ from engine.kernels.constants import (
     NEED_EVENTS,
     RANK_ANY,
     SELL,
+    SIDES,
     UNPRICED,
 )
 from engine.kernels.events import emit, emit_of_order
@@ -59,7 +60,7 @@ def unpriced_level(s, side):
 def rest(s, slot):
     """Put an order last in the level of its price, or among the unpriced ones."""
     o = s.orders[slot]
-    side = 2 * np.int64(o.instrument) + o.side
+    side = SIDES * np.int64(o.instrument) + o.side
     v = s.sides[side]
     if o.flags & UNPRICED:
         level = unpriced_level(s, side)
@@ -74,7 +75,7 @@ def rest(s, slot):
 def withdraw(s, slot):
     """Take a resting order out of its level, with all of its quantity."""
     o = s.orders[slot]
-    side = 2 * np.int64(o.instrument) + o.side
+    side = SIDES * np.int64(o.instrument) + o.side
     v = s.sides[side]
     v.total -= o.qty
     v.orders -= 1
@@ -107,7 +108,7 @@ def match(s, events, slot, limit, left):
     """
     taker = s.orders[slot]
     taker_id = order_id(s, slot)
-    other = 2 * np.int64(taker.instrument) + (1 - taker.side)
+    other = SIDES * np.int64(taker.instrument) + (1 - taker.side)
     v, m = s.sides[other], s.meta[0]
     while left > 0 and v.best <= limit:
         rank = np.int64(v.best)
@@ -158,7 +159,7 @@ def arrive(s, events, slot, left, tif, again):
     if (MATCHING_MASK >> np.int64(s.books[o.instrument].phase)) & 1 == 0:
         rest(s, slot)
         return DONE
-    other = 2 * np.int64(o.instrument) + (1 - o.side)
+    other = SIDES * np.int64(o.instrument) + (1 - o.side)
     limit = RANK_ANY if o.flags & UNPRICED else rank_of(1 - o.side, np.int64(o.price))
     if s.sides[other].best <= limit:
         if tif == FOK and not again and not fillable(s, other, limit, left):

@@ -18,6 +18,7 @@ from engine.kernels.constants import (
     FLAG_AUCTION,
     NEED_EVENTS,
     SELL,
+    SIDES,
     UNPRICED_REMAINDER,
 )
 from engine.kernels.events import emit, emit_of_order
@@ -74,7 +75,7 @@ def uncross(s, instrument, price, volume, command, first_index, ts_ns, events):
     m.row = command
     m.event_count = 0
     m.event_index = first_index
-    buys, sells = 2 * instrument + BUY, 2 * instrument + SELL
+    buys, sells = SIDES * instrument + BUY, SIDES * instrument + SELL
     while volume > 0:
         if m.event_count == len(events):
             return NEED_EVENTS, volume

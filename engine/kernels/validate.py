@@ -81,6 +81,7 @@ from engine.kernels.constants import (
     SIDE_INVALID,
     SIDE_TOTAL_LOTS_MAX,
     SIDE_TOTAL_RANGE,
+    SIDES,
     STP_INVALID,
     TIF_IN_CALL,
     TIF_INVALID,
@@ -226,7 +227,7 @@ def refusal(s, r, extensions):
             return PRICE_BAND, NOTHING
     if not notional_fits(abs(price), b.multiplier, qty):
         return NOTIONAL_RANGE, NOTHING
-    total = s.sides[2 * np.int64(r.instrument) + r.side].total
+    total = s.sides[SIDES * np.int64(r.instrument) + r.side].total
     slot = NOTHING
     if kind == REPLACE:
         reason, slot = find_target(s, r, extensions)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from engine.kernels.compiled import kernel, step
-from engine.kernels.constants import GTC, LIMIT, LIVE, MARKET, RANK_NONE, REF_FORM_SHIFT, UNPRICED
+from engine.kernels.constants import GTC, LIMIT, LIVE, MARKET, RANK_NONE, REF_FORM_MASK, REF_FORM_SHIFT, UNPRICED
 from engine.kernels.ids import attach_id, enter_id, find_id, forget_ids, rehash_streams
 from engine.kernels.levels import find_level, move_window, next_rank, open_level
 from engine.kernels.matching import rank_of, unpriced_level
@@ -29,7 +29,7 @@ def copy_order(s, slot, view):
     view.side = o.side
     view.type = MARKET if o.flags & UNPRICED else LIMIT
     view.tif = GTC
-    view.ref_form = o.flags >> REF_FORM_SHIFT
+    view.ref_form = o.flags >> REF_FORM_SHIFT & REF_FORM_MASK
     view.ref_hi = c.ref_hi
     view.ref_lo = c.ref_lo
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from engine.codes import RefForm
-from engine.kernels.constants import LIVE, NAMED, RANK_NONE, REF_FORM_SHIFT, UNPRICED
+from engine.kernels.constants import LIVE, NAMED, RANK_NONE, REF_FORM_MASK, REF_FORM_SHIFT, SIDES, UNPRICED
 from engine.state.books import Books
 from engine.state.layout import NOTHING, State
 
@@ -41,7 +41,7 @@ def audit(books: Books) -> None:
 def _audit_side(s: State, side: int, seen: dict[int, int], single_levels: list[int]) -> None:
     v = s.sides[side]
     where = f"side {side}"
-    if not s.books[side >> 1]["listed"]:
+    if not s.books[side // SIDES]["listed"]:
         _check(v["orders"] == 0 and v["ticks"] == 0, f"{where}: not listed, not empty")
         return
     levels = _levels_in_window(s, side) + _far_levels(s, side, single_levels)
@@ -110,7 +110,7 @@ def _chain(s: State, level: int, side: int, seen: dict[int, int]) -> list[int]:
         seen[slot] = side
         _check(bool(o["flags"] & LIVE) and o["qty"] > 0, f"slot {slot}: a dead order in level {level}")
         _check(int(o["prev"]) == before, f"slot {slot}: prev link")
-        _check(2 * int(o["instrument"]) + int(o["side"]) == side, f"slot {slot}: on another side")
+        _check(SIDES * int(o["instrument"]) + int(o["side"]) == side, f"slot {slot}: on another side")
         lots += int(o["qty"])
         slots.append(slot)
         before, slot = slot, int(o["next"])
@@ -122,7 +122,7 @@ def _chain(s: State, level: int, side: int, seen: dict[int, int]) -> list[int]:
 def _audit_slots(s: State, seen: dict[int, int]) -> None:
     m = s.meta[0]
     fresh, issued, ring_count = int(m["slots_fresh"]), int(m["slots_issued"]), int(m["ring_count"])
-    _check(fresh <= issued <= len(s.orders) == len(s.cold) == len(s.named), "slots issued beyond the arrays")
+    _check(fresh <= issued <= len(s.orders) == len(s.cold) == len(s.links), "slots issued beyond the arrays")
     live = np.flatnonzero(s.orders["flags"]).tolist()
     _check(set(live) == set(seen) and len(live) == m["orders_open"], "live orders are not those of the books")
     ring = [int(s.ring[(int(m["ring_first"]) + i) % len(s.ring)]) for i in range(ring_count)]
@@ -181,7 +181,7 @@ def _audit_client_ids(s: State) -> None:
         last_ns, entry = at, int(s.ids[entry]["next"])
     open_ids: list[int] = []
     for slot in np.flatnonzero(s.orders["flags"] & NAMED).tolist():
-        entry = int(s.named[slot])
+        entry = int(s.links[slot]["named"])
         while entry != NOTHING:
             e = s.ids[entry]
             _check(int(e["order"]) & 0xFFFFFFFF == slot and e["closed_ns"] == NOTHING, f"client id {entry}: its order")
@@ -190,6 +190,6 @@ def _audit_client_ids(s: State) -> None:
             entry = int(e["next"])
     _check(sorted([*closed, *open_ids]) == sorted(entries), "a client id is neither closed nor of an open order")
     for slot in np.flatnonzero(s.orders["flags"]).tolist():
-        form = int(s.orders[slot]["flags"]) >> REF_FORM_SHIFT
+        form = int(s.orders[slot]["flags"]) >> REF_FORM_SHIFT & REF_FORM_MASK
         named = bool(s.orders[slot]["flags"] & NAMED)
         _check(named or form not in (RefForm.TEXT, RefForm.DIGEST), f"slot {slot}: its client id is gone")

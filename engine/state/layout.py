@@ -1,8 +1,9 @@
 """The register of the hot state: every array, its rows, what each field means, and which index reads it.
 
-One order is two rows with the same slot: 32 bytes that matching touches (ORDER) and 32 that it does not (COLD). A side
-of a book has a window, a run of `ticks` levels addressed by rank, and a vector of far levels for ranks outside it.
-Empty rows are zero bytes; a level with count 0 is empty whatever its other fields say.
+One order is three rows with the same slot: 32 bytes that matching touches (ORDER), 32 that it does not (COLD), and 16
+that are read only when a flag of the order says so (LINK). An order with anything unusual has a fourth, in EXTRA.
+A side of a book has a window, a run of `ticks` levels addressed by rank, and a vector of far levels for ranks outside
+it. Empty rows are zero bytes; a level with count 0 is empty whatever its other fields say.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ ORDER = np.dtype(
         ("qty", "<i8"),  # open quantity, lots
         ("instrument", "<u2"),
         ("side", "u1"),
-        ("flags", "u1"),  # LIVE, UNPRICED, NAMED, and the RefForm in bits 3 and 4; 0 when the slot is free
+        (
+            "flags",
+            "u1",
+        ),  # LIVE .. CHAINED of engine.kernels.constants, the RefForm in bits 3 and 4; 0: the slot is free
         ("generation", "<u4"),  # lives of this slot so far
     ]
 )
@@ -32,9 +36,37 @@ ORDER = np.dtype(
 COLD = np.dtype(
     [
         ("seq", "<i8"),  # of the command that gave the order its present priority
-        ("entered_qty", "<i8"),  # open quantity then
+        ("entered_qty", "<i8"),  # total quantity: less ORDER.qty it is what was filled
         ("ref_hi", "<u8"),
         ("ref_lo", "<u8"),
+    ]
+)
+
+# index: slot; each field is read only when the flag named here is set
+LINK = np.dtype(
+    [
+        ("named", "<i4"),  # NAMED: first text id of the order's chain
+        ("extra", "<i4"),  # EXTRA: its row there
+        ("own_next", "<i4"),  # CHAINED: slots before and behind it among its owner's orders of this side, or NOTHING
+        ("own_prev", "<i4"),
+    ]
+)
+
+# index: LINK.extra
+EXTRA = np.dtype(
+    [
+        ("order", "<i8"),  # id
+        ("expire_at", "<i8"),  # ns; 0: not gtd
+        ("peak", "<i8"),  # lots an iceberg shows at a time; 0: no iceberg
+        ("shown", "<i8"),  # of which are still there, while it rests
+        ("stop_price", "<i4"),
+        ("heap_place", "<i4"),  # in State.expiries, while it is there; of a free row: the next free one
+        ("type", "u1"),  # OrderType now
+        ("tif", "u1"),
+        ("waiting", "u1"),  # 1: a stop that was not elected
+        ("stp", "u1"),  # StpMode of a stop, for when it is elected
+        ("stp_group", "u1"),
+        ("spare", "u1", (19,)),
     ]
 )
 
@@ -42,6 +74,7 @@ COLD = np.dtype(
 LEVEL = np.dtype(
     [
         ("total", "<i8"),  # open lots
+        ("hidden", "<i8"),  # of which icebergs do not show
         ("head", "<i4"),  # oldest order; of a spare level: the next spare one
         ("tail", "<i4"),
         ("count", "<i4"),  # orders
@@ -59,13 +92,20 @@ BOOK = np.dtype(
         ("qty_max", "<i8"),
         ("price_min", "<i4"),
         ("price_max", "<i4"),
+        ("collar_low", "<i4"),
+        ("collar_high", "<i4"),
+        ("last", "<i4"),  # price of the newest fill, when flag TRADED
+        ("stops", "<i4"),  # orders on the two sides of waiting stops
+        ("currency", "<u2"),
         ("phase", "u1"),
         ("listed", "u1"),
-        ("spare", "u1", (6,)),
+        ("flags", "u1"),  # BookFlag
+        ("spare", "u1", (19,)),
     ]
 )
 
-# index: 2 x instrument + side
+# index: SIDES x instrument + side: buys, sells, waiting stop buys, waiting stop sells (rank: stop price, and its
+# negative, so that the best is the one elected first)
 SIDE = np.dtype(
     [
         ("best", "<i4"),  # rank of the best priced level, or RANK_NONE
@@ -79,17 +119,47 @@ SIDE = np.dtype(
         ("total", "<i8"),  # open lots, unpriced ones included
         ("unpriced", "<i4"),  # level of the unpriced orders, or NOTHING
         ("orders", "<i4"),  # open orders, unpriced ones included
-        ("spare", "<i8", (2,)),
+        ("waiting", "<i8"),  # of buys and sells: open lots of the stops that wait on this side
+        ("classes", "<i4"),  # 1: two levels a price, rank = 2 x price rank + (0 co-op, 1 other)
+        ("spare", "<i4"),
     ]
 )
 
 # index: account
 ACCOUNT = np.dtype(
     [
-        ("open", "<u4"),  # 1: it may trade
+        ("open", "u1"),  # 1: it exists
+        ("frozen", "u1"),
+        ("coop", "u1"),
+        ("limited", "u1"),  # 1: it has a row in State.limits
+        ("group", "<u4"),  # 0: none
         ("streams", "<u4"),  # of the packed form
         ("ids", "<u4"),  # text ids remembered, open and closed
-        ("spare", "<u4"),
+    ]
+)
+
+# open addressing by hash of key; key 0: free
+LIMIT = np.dtype(
+    [
+        ("key", "<i8"),  # account << 32 | currency
+        ("buy_max", "<i8"),  # worth of open orders; 0: no limit
+        ("sell_max", "<i8"),
+        ("orders_max", "<i8"),
+        ("buy_used", "<i8"),  # low 62 bits of what is open now
+        ("sell_used", "<i8"),
+        ("buy_used_high", "<i4"),  # the bits above: open orders may be worth more than an int64 holds
+        ("sell_used_high", "<i4"),
+        ("orders", "<i8"),
+    ]
+)
+
+# open addressing by hash of key; key 0: free
+STOCK = np.dtype(
+    [
+        ("key", "<i8"),  # account << 32 | instrument
+        ("lots", "<i8"),
+        ("reserved", "<i8"),  # promised to open sells
+        ("spare", "<i8"),
     ]
 )
 
@@ -119,10 +189,20 @@ META = np.dtype(
         ("ts_ns", "<i8"),
         ("event_count", "<i8"),  # events in the buffer
         ("event_index", "<i8"),  # index of the command's next event
-        ("taker", "<i8"),  # slot of an order whose matching the full event buffer interrupted, or NOTHING
+        ("stage", "<i8"),  # IDLE, or where a command that a lack of room interrupted goes on: engine.kernels.stages
+        ("taker", "<i8"),  # slot of the order that acts
         ("left", "<i8"),  # its quantity left
-        ("tif", "<i8"),  # its time in force; an order that rests is always gtc
+        ("limit", "<i8"),  # worst rank of the other side it may trade with
+        ("tif", "<i8"),
+        ("stp", "<i8"),  # StpMode
+        ("stp_group", "<i8"),
+        ("fill_first", "<i8"),  # prices of its first and its newest fill, when `filled`
+        ("fill_last", "<i8"),
+        ("filled", "<i8"),
+        ("elected_first", "<i8"),  # queue of stops elected in this command, linked by ORDER.next; NOTHING: empty
+        ("elected_last", "<i8"),
         ("wanted", "<i8"),  # what a NEED_ status is about
+        ("stopped", "<i8"),  # 1: the kill switch
         # slots: first those never used, then the ring of those given back
         ("slots_issued", "<i8"),
         ("slots_fresh", "<i8"),  # next slot that was never used; all below slots_issued come before the ring
@@ -134,6 +214,13 @@ META = np.dtype(
         ("level_spare", "<i8"),  # first single level given back, or NOTHING
         ("bits_used", "<i8"),
         ("far_used", "<i8"),
+        ("extras_used", "<i8"),
+        ("extra_free", "<i8"),  # first row given back, or NOTHING
+        ("expiries", "<i8"),  # rows in the heap
+        ("limits", "<i8"),  # rows in use
+        ("stocks", "<i8"),
+        ("chained", "<i8"),  # 1: all open orders are in the chains of their owners
+        ("chains", "<i8"),  # places in use
         # client ids
         ("streams", "<i8"),
         ("ids", "<i8"),  # entries in use
@@ -152,7 +239,20 @@ META = np.dtype(
     ]
 )
 
-_SIZES = ((ORDER, 32), (COLD, 32), (LEVEL, 24), (FAR, 8), (BOOK, 32), (SIDE, 64), (ACCOUNT, 16), (CLIENT_ID, 64))
+_SIZES = (
+    (ORDER, 32),
+    (COLD, 32),
+    (LINK, 16),
+    (EXTRA, 64),
+    (LEVEL, 32),
+    (FAR, 8),
+    (BOOK, 64),
+    (SIDE, 64),
+    (ACCOUNT, 16),
+    (LIMIT, 64),
+    (STOCK, 32),
+    (CLIENT_ID, 64),
+)
 for _dtype, _bytes in _SIZES:
     assert _dtype.itemsize == _bytes, _dtype
 
@@ -162,14 +262,20 @@ class State(NamedTuple):
 
     orders: np.ndarray  # ORDER[slots]
     cold: np.ndarray  # COLD[slots]
-    named: np.ndarray  # int32[slots]  first text id of the order's chain; read only when NAMED
+    links: np.ndarray  # LINK[slots]
     ring: np.ndarray  # int32[power of two >= slots]  slots given back, oldest first
     levels: np.ndarray  # LEVEL[capacity]  windows and single levels
     bits: np.ndarray  # uint64[capacity]  bitmaps of the windows: which levels have orders
     far: np.ndarray  # FAR[capacity]  vectors of far levels
     books: np.ndarray  # BOOK[instruments + 1]
-    sides: np.ndarray  # SIDE[2 x (instruments + 1)]
+    sides: np.ndarray  # SIDE[SIDES x (instruments + 1)]
     accounts: np.ndarray  # ACCOUNT[accounts + 1]
+    extras: np.ndarray  # EXTRA[capacity]
+    expiries: np.ndarray  # int32[as extras]  binary heap of gtd rows of extras by (expire_at, order)
+    limits: np.ndarray  # LIMIT[power of two]
+    stocks: np.ndarray  # STOCK[power of two]
+    chain_keys: np.ndarray  # int64[power of two]  owner << 18 | instrument << 2 | side << 1 | is a group; 0: free
+    chain_heads: np.ndarray  # int32[power of two]  first slot of the owner's orders of that side, or NOTHING
     stream_keys: np.ndarray  # int64[power of two]  account << 32 | stream; 0: free
     stream_last: np.ndarray  # int64[power of two]  last number taken
     ids: np.ndarray  # CLIENT_ID[capacity]

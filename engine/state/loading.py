@@ -9,6 +9,7 @@ import numpy as np
 
 from engine.codes import OrderType, Side
 from engine.kernels import views
+from engine.kernels.constants import SIDES
 from engine.limits import WINDOW_TICKS_MAX
 from engine.messages.rows import joined
 from engine.state.hot import BOOK_VIEW, CLIENT_ID_VIEW, ORDER_VIEW, SLOTS_VIEW, STREAM_VIEW, Section
@@ -30,8 +31,8 @@ class Loading(Registers, Readers):
             for name in ("phase", "multiplier", "price_min", "price_max", "qty_max"):
                 head[name] = row[name]
             for side, name in zip(Side, ("buy_orders", "sell_orders"), strict=True):
-                orders = np.zeros(int(s.sides[2 * instrument + side]["orders"]), ORDER_VIEW)
-                count = views.orders_of_side(s, 2 * instrument + int(side), orders)
+                orders = np.zeros(int(s.sides[SIDES * instrument + side]["orders"]), ORDER_VIEW)
+                count = views.orders_of_side(s, SIDES * instrument + int(side), orders)
                 assert count == len(orders)
                 head[name] = count
                 parts.append(orders)
@@ -72,7 +73,7 @@ class Loading(Registers, Readers):
             self.list_instrument(instrument, **terms)
             self.state.books[instrument]["phase"] = head["phase"]
             for side, orders in zip(Side, (buys, sells), strict=True):
-                self._load_side(2 * instrument + int(side), orders)
+                self._load_side(SIDES * instrument + int(side), orders)
         self._load_streams(sections["streams"])
         self._load_client_ids(sections["client_ids"])
         self._texts = texts_of(sections)
@@ -83,7 +84,7 @@ class Loading(Registers, Readers):
         self.state = s = s._replace(
             orders=grown(s.orders, issued),
             cold=grown(s.cold, issued),
-            named=grown(s.named, issued),
+            links=grown(s.links, issued),
             ring=np.zeros(power_of_two(issued), np.int32),
         )
         meta = s.meta[0]

@@ -7,6 +7,7 @@ import numpy as np
 from engine.codes import RefForm, Side
 from engine.domain.curve import Curve
 from engine.kernels import views
+from engine.kernels.constants import SIDES
 from engine.messages.refs import exact_text
 from engine.state.hot import LEVEL_VIEW, ORDER_VIEW
 from engine.state.layout import NOTHING
@@ -15,13 +16,15 @@ from engine.state.room import Room
 
 class Readers(Room):
     def depth(self, instrument: int, side: int, limit: int) -> np.ndarray:
-        levels = np.zeros(min(limit, self._levels_bound(2 * instrument + side)), LEVEL_VIEW)
-        return levels[: views.levels_of(self.state, 2 * instrument + int(side), levels)]
+        levels = np.zeros(min(limit, self._levels_bound(SIDES * instrument + side)), LEVEL_VIEW)
+        return levels[: views.levels_of(self.state, SIDES * instrument + int(side), levels)]
 
     def level_count(self) -> int:
         """Price levels with orders, over all sides."""
         return sum(
-            views.count_levels(self.state, 2 * instrument + int(side)) for instrument in self._listed for side in Side
+            views.count_levels(self.state, SIDES * instrument + int(side))
+            for instrument in self._listed
+            for side in Side
         )
 
     def orders_of(self, account: int) -> np.ndarray:
@@ -51,12 +54,12 @@ class Readers(Room):
         return int(views.order_named(self.state, account, int(form), np.uint64(hi), np.uint64(lo))) or None
 
     def curve(self, instrument: int) -> Curve:
-        sides = [self.depth(instrument, side, self._levels_bound(2 * instrument + side)) for side in Side]
+        sides = [self.depth(instrument, side, self._levels_bound(SIDES * instrument + side)) for side in Side]
         prices = np.union1d(sides[0]["price"], sides[1]["price"])
         lots = np.zeros((2, len(prices)), np.int64)
         for side, levels in zip(Side, sides, strict=True):
             lots[side][np.searchsorted(prices, levels["price"])] = levels["qty"]
-        return Curve(prices, lots[0], lots[1], *(self._unpriced_lots(2 * instrument + side) for side in Side))
+        return Curve(prices, lots[0], lots[1], *(self._unpriced_lots(SIDES * instrument + side) for side in Side))
 
     def _levels_bound(self, side: int) -> int:
         return int(self.state.sides[side]["orders"])

@@ -13,17 +13,36 @@ from engine.kernels.constants import (
     FAR_FIRST,
     NEED_CLIENT_IDS,
     NEED_EVENTS,
+    NEED_EXTRAS,
     NEED_FAR,
     NEED_LEVELS,
     NEED_SLOTS,
     NEED_STREAMS,
     NEED_WINDOW,
     RANK_NONE,
+    SIDES,
 )
 from engine.limits import WINDOW_TICKS_DEFAULT, WINDOW_TICKS_MAX, WINDOW_TICKS_MIN
 from engine.messages.rows import EVENT
 from engine.state.hot import Space
-from engine.state.layout import ACCOUNT, BOOK, CLIENT_ID, COLD, FAR, LEVEL, META, NOTHING, ORDER, SIDE, State, grown
+from engine.state.layout import (
+    ACCOUNT,
+    BOOK,
+    CLIENT_ID,
+    COLD,
+    EXTRA,
+    FAR,
+    LEVEL,
+    LIMIT,
+    LINK,
+    META,
+    NOTHING,
+    ORDER,
+    SIDE,
+    STOCK,
+    State,
+    grown,
+)
 
 EVENT_BUFFER_ROWS = 1_024
 EVENT_BUFFER_ROWS_MIN = 2  # one event and the one that ends its order
@@ -62,14 +81,20 @@ class Room:
         self.state = State(
             orders=np.zeros(space.slots_initial, ORDER),
             cold=np.zeros(space.slots_initial, COLD),
-            named=np.zeros(space.slots_initial, np.int32),
+            links=np.zeros(space.slots_initial, LINK),
             ring=np.zeros(power_of_two(space.slots_initial), np.int32),
             levels=np.zeros(1024, LEVEL),
             bits=np.zeros(1024, np.uint64),
             far=np.zeros(1024, FAR),
             books=np.zeros(16, BOOK),
-            sides=np.tile(SIDE_EMPTY, 32),
+            sides=np.tile(SIDE_EMPTY, 16 * SIDES),
             accounts=np.zeros(64, ACCOUNT),
+            extras=np.zeros(64, EXTRA),
+            expiries=np.zeros(64, np.int32),
+            limits=np.zeros(64, LIMIT),
+            stocks=np.zeros(64, STOCK),
+            chain_keys=np.zeros(64, np.int64),
+            chain_heads=np.zeros(64, np.int32),
             stream_keys=np.zeros(64, np.int64),
             stream_last=np.zeros(64, np.int64),
             ids=np.zeros(64, CLIENT_ID),
@@ -77,7 +102,16 @@ class Room:
             meta=np.zeros(1, META),
         )
         meta = self.state.meta[0]
-        for field in ("taker", "level_spare", "ids_free", "closed_first", "closed_last"):
+        for field in (
+            "taker",
+            "elected_first",
+            "elected_last",
+            "level_spare",
+            "extra_free",
+            "ids_free",
+            "closed_first",
+            "closed_last",
+        ):
             meta[field] = NOTHING
         meta["slots_issued"] = space.slots_initial
         meta["hash_seed"] = hash_seed
@@ -97,7 +131,7 @@ class Room:
             slots = min(2 * int(meta["slots_issued"]), int(meta["orders_max"]))
             ring = np.zeros(power_of_two(slots), np.int32)  # it is empty when slots are wanted
             self.state = s._replace(
-                orders=grown(s.orders, slots), cold=grown(s.cold, slots), named=grown(s.named, slots), ring=ring
+                orders=grown(s.orders, slots), cold=grown(s.cold, slots), links=grown(s.links, slots), ring=ring
             )
         elif status == NEED_WINDOW:
             side = int(meta["wanted"])
@@ -112,6 +146,9 @@ class Room:
             larger = 2 * len(s.stream_keys)
             self.state = s._replace(stream_keys=np.zeros(larger, np.int64), stream_last=np.zeros(larger, np.int64))
             views.reindex_streams(self.state, s.stream_keys, s.stream_last)
+        elif status == NEED_EXTRAS:
+            larger = 2 * len(s.extras)
+            self.state = s._replace(extras=grown(s.extras, larger), expiries=grown(s.expiries, larger))
         else:
             assert status == NEED_CLIENT_IDS, status
             index = np.zeros(2 * len(s.id_index), np.int32)

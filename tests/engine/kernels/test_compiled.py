@@ -94,7 +94,7 @@ def test_a_hundred_thousand_far_prices_stay_in_order():
     rows["kind"], rows["version"], rows["account"], rows["instrument"], rows["qty"], rows["side"] = 1, 1, 1, 1, 1, 1
     rows["price"][0], rows["price"][1:] = 100, prices
     books.run(rows, np.zeros(0, EXTENSION), None, 0, first_seq=1, ts_ns=1)
-    assert int(books.state.sides[3]["far_count"]) == 100_000
+    assert int(books.state.sides[5]["far_count"]) == 100_000
     assert books.depth(1, 1, 10**6)["price"].tolist() == sorted(rows["price"].tolist())
     cancels = np.zeros(50_000, COMMAND)
     cancels["kind"], cancels["version"], cancels["account"], cancels["instrument"] = 2, 1, 1, 1
@@ -104,5 +104,5 @@ def test_a_hundred_thousand_far_prices_stay_in_order():
     left = np.delete(rows["price"], gone)
     assert books.depth(1, 1, 10**6)["price"].tolist() == sorted(left.tolist())
     books.set_phase(1, 2)  # a change of phase widens the window; nobody sees it
-    assert int(books.state.sides[3]["ticks"]) > 64
+    assert int(books.state.sides[5]["ticks"]) > 64
     assert books.depth(1, 1, 10**6)["price"].tolist() == sorted(left.tolist())

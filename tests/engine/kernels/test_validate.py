@@ -216,7 +216,7 @@ def test_the_open_quantity_of_a_side_is_bounded(hot):
     """It takes millions of the largest orders to come near the bound, so the total is set beside it."""
     hot.set_phase(70, Phase.CALL)
     if isinstance(hot, Books):
-        hot.state.sides[2 * 70]["total"] = SIDE_TOTAL_LOTS_MAX - 5
+        hot.state.sides[4 * 70]["total"] = SIDE_TOTAL_LOTS_MAX - 5
     else:
         hot.books[70].sides[Side.BUY].total_lots = SIDE_TOTAL_LOTS_MAX - 5
     assert reasons(hot, Batch().add(NEW, price=0, instrument=70, qty=6)) == [Reason.SIDE_TOTAL_RANGE]

@@ -26,9 +26,9 @@ def books() -> Books:
 
 
 FAULTS = {
-    "best is stale": lambda s: s.sides["best"].__setitem__(2, -99),
-    "totals are not": lambda s: s.sides["total"].__setitem__(2, 1),
-    "bitmap differs": lambda s: s.bits.__setitem__(int(s.sides[2]["bits0"]), 0),
+    "best is stale": lambda s: s.sides["best"].__setitem__(4, -99),
+    "totals are not": lambda s: s.sides["total"].__setitem__(4, 1),
+    "bitmap differs": lambda s: s.bits.__setitem__(int(s.sides[4]["bits0"]), 0),
     "a dead order": lambda s: s.orders["qty"].__setitem__(0, 0),
     "prev link": lambda s: s.orders["prev"].__setitem__(0, 2),
     "count or total": lambda s: s.orders["qty"].__setitem__(0, 11),
@@ -47,7 +47,7 @@ FAULTS = {
 def test_a_planted_fault_is_found(books, what):
     if what == "far levels out of order":
         books.run(*Batch().add(1, price=4_000, side=1).arrays(), 0, first_seq=20, ts_ns=3)
-        assert books.state.sides[3]["far_count"] == 2
+        assert books.state.sides[5]["far_count"] == 2
     FAULTS[what](books.state)
     with pytest.raises(Unsound, match=what):
         audit(books)
