@@ -6,7 +6,7 @@ PORT   ?= 8080
 COUNT  ?= 10000000
 .DEFAULT_GOAL := help
 
-.PHONY: help run test bench lint fuzz-rows simulate campaign clean
+.PHONY: help run test bench lint fuzz-rows fuzz-core simulate campaign clean
 
 help:
 	@echo "make run        a live harvest season on real lots, with its page (PORT=$(PORT))"
@@ -14,6 +14,7 @@ help:
 	@echo "make bench      every benchmark: ratios with a checksum of the answer (NAME=book for one)"
 	@echo "make lint       style, imports and types"
 	@echo "make fuzz-rows  random bytes as command rows (COUNT=$(COUNT))"
+	@echo "make fuzz-core  kernel against oracle on generated commands, resumable (COUNT=$(COUNT))"
 	@echo "make simulate   the whole venue from seeds (SEEDS=2000 FIRST=0), resumable by FIRST"
 	@echo "make campaign   the proofs of nothing lost, resumable, summed in var/campaign (PART=flips COUNT=50000)"
 
@@ -43,6 +44,9 @@ lint: $(VENV)/.test
 
 fuzz-rows: $(VENV)/.test
 	$(BIN)/python -m bench fuzz_rows --count $(COUNT)
+
+fuzz-core: $(VENV)/.test
+	nice $(BIN)/python -m tests.campaign --part fuzz_core --count $(shell expr \( $(COUNT) + 1999 \) / 2000)
 
 simulate: $(VENV)/.test
 	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),2000) --first $(or $(FIRST),0)

@@ -20,6 +20,7 @@ class Part(NamedTuple):
 
 PARTS = {
     "simulation": Part(20_000, 500),
+    "fuzz_core": Part(5_000, 50, lanes=2),
     "kills": Part(2_000, 40, lanes=2),
     "pauses": Part(200, 10, lanes=2),
     "write_sites": Part(104, 26),

@@ -118,6 +118,7 @@ class Twins:
         self.first, self.others, self.compare_every = first, others, compare_every
         self.seq, self.ts_ns = 1, 10**15
         self.journal: list[tuple[str, tuple, dict[str, Any]]] = []
+        self.kinds = np.zeros(256, np.int64)  # events by kind
         self.listener: Callable[[np.ndarray], object] = len  # of all events
 
     @property
@@ -133,7 +134,9 @@ class Twins:
         if len(self.journal) % self.compare_every == 0:
             self.compare()
         if method in TELLING:
-            self.listener(expected[1] if method == "run" else expected)
+            events = expected[1] if method == "run" else expected
+            self.kinds += np.bincount(events["kind"], minlength=len(self.kinds))
+            self.listener(events)
         return expected
 
     def told(self, method: str, *arguments: Any, **keywords: Any) -> np.ndarray:
