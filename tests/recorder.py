@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.codes import CommandKind, OrderType, Side, TimeInForce
+from engine.codes import CommandKind, EventKind, OrderType, Phase, Reason, Side, TimeInForce
+from engine.log.interface import Tail
 from engine.log.record import GENERATION, GENESIS_DIGEST, Record, encode_record
 from engine.machine import Machine
 from engine.messages import bodies
 from engine.messages.batch import Batch, cold, join
 from engine.messages.refs import text_ref
-from engine.messages.rows import COMMAND, ROW_VERSION
+from engine.messages.rows import COMMAND, EXTENSION, ROW_VERSION
 from engine.oracle import books as oracle
 from engine.state import books as kernel
 
@@ -37,6 +38,18 @@ class Recorder:
     def empty(self) -> np.ndarray:
         """The record of an idle venue: no commands, the time of the one before."""
         return self.machine.apply(self.record(Batch(np.zeros(0, COMMAND)), ts_ns=self.machine.ts_ns))
+
+    def restart(self, hot: type) -> None:
+        """Go on from a snapshot, on books of this kind."""
+        told = self.machine.snapshot(Tail().after(self.records[-1]))
+        restored = Machine.restored(hot(self.machine.hot.space), told)
+        assert restored.state_hash() == self.machine.state_hash()
+        self.machine = restored
+
+    def replayed(self, hot: type, skips: frozenset[int] = frozenset()) -> tuple[Machine, list[np.ndarray]]:
+        """The same records on another machine: it, and the EVENT[n] of each."""
+        machine = Machine(hot(self.machine.hot.space), skips)
+        return machine, [machine.apply(record) for record in self.records]
 
     def record(self, batch: Batch, ts_ns: int | None = None) -> Record:
         before = self.records[-1] if self.records else None
@@ -70,14 +83,24 @@ def order_row(
     kind: CommandKind = CommandKind.NEW,
     order: int = 0,
     ref: tuple[int, int, int] = (0, 0, 0),
+    flags: int = 0,
+    stp: int = 0,
+    **extension: int,
 ) -> Batch:
-    """One hot command."""
+    """One hot command; `extension`: fields of its extension row, where it has one."""
     rows = np.zeros(1, COMMAND)
     row = rows[0]
     row["kind"], row["version"], row["side"], row["type"], row["tif"] = kind, ROW_VERSION, side, type, tif
     row["account"], row["instrument"], row["price"], row["qty"], row["order"] = account, instrument, price, qty, order
     row["ref_form"], row["ref_hi"], row["ref_lo"] = ref
-    return Batch(rows)
+    row["flags"], row["stp"] = flags, stp
+    if not extension:
+        return Batch(rows)
+    row["extension"] = 1
+    extensions = np.zeros(1, EXTENSION)
+    for name, value in extension.items():
+        extensions[0][name] = value
+    return Batch(rows, extensions)
 
 
 def coffee(instrument: int = 1, **changes: object) -> bodies.ListInstrument:
@@ -97,6 +120,33 @@ def coffee(instrument: int = 1, **changes: object) -> bodies.ListInstrument:
         "reference": 6_705,
     }
     return bodies.ListInstrument(**(fields | changes))
+
+
+def day_order(account: int, side: Side, price: int, qty: int, **fields: int) -> Batch:
+    return order_row(account, side, price, qty, tif=TimeInForce.DAY, **fields)
+
+
+def venue_on(hot: type, *, accounts: int = 5, instruments: int = 2) -> Recorder:
+    """An open venue on books of this kind, in phase CLOSED."""
+    recorder = Recorder(Machine(hot()))
+    open_venue(recorder, accounts=accounts, instruments=instruments)
+    return recorder
+
+
+def continuous(recorder: Recorder, *instruments: int) -> None:
+    """Open books that nobody has entered anything into."""
+    for instrument in instruments:
+        recorder.do(bodies.SetPhase(instrument, Phase.CALL), bodies.Uncross(instrument, Phase.CONTINUOUS))
+
+
+def of_kind(events: np.ndarray, kind: EventKind) -> np.ndarray:
+    return events[events["kind"] == kind]
+
+
+def refusal(events: np.ndarray) -> Reason:
+    """Why the only command was refused."""
+    assert kinds(events) == [EventKind.REJECTED], kinds(events)
+    return Reason(int(events["reason"][0]))
 
 
 def open_venue(recorder: Recorder, *, accounts: int = 5, instruments: int = 2) -> None:

@@ -190,16 +190,8 @@ class Timers:
     def next_due(self) -> int | None:
         return self._by_due.peekitem(0)[0][0] if self._by_due else None
 
-    def pop_due(self, now_ns: int) -> Timer | None:
-        """Remove and return the first timer due at or before `now_ns`, or None."""
-        due_ns = self.next_due()
-        if due_ns is None or due_ns > now_ns:
-            return None
-        timer = self._by_due.peekitem(0)[1]
-        self.cancel(timer.timer)
-        return timer
-
     def peek(self) -> Timer | None:
+        """The first to fire, or None."""
         return self._by_due.peekitem(0)[1] if self._by_due else None
 
     def _put(self, timer: Timer) -> Timer:

@@ -7,14 +7,16 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
-from engine.codes import Phase, TimerKind
+from engine.codes import Phase, Side, TimerKind
 from engine.machine import Machine
 from engine.messages import bodies
+from engine.messages.batch import cold
 from engine.oracle.books import Books
 from engine.state.canonical import state_hash
-from engine.state.venue import Timers, Venue
-from tests.recorder import Recorder, auction_sale, bid_of, open_venue
+from engine.state.venue import EXTENDED, Timers, Venue
+from tests.recorder import Recorder, auction_sale, bid_of, coffee, open_venue, order_row
 
 DUES = st.lists(st.tuples(st.integers(1, 5), st.sampled_from(list(TimerKind))), max_size=30)
 
@@ -26,7 +28,8 @@ def test_timers_fire_by_due_then_kind_then_id(dues, cancelled, now_ns):
     for timer in cancelled:
         timers.cancel(timer)
     fired = []
-    while (timer := timers.pop_due(now_ns)) is not None:
+    while (timer := timers.peek()) is not None and timer.due_ns <= now_ns:
+        timers.cancel(timer.timer)
         fired.append(timer)
     left = [timer for timer in set_ if timer.timer not in cancelled]
     expected = sorted(left, key=lambda timer: (timer.due_ns, timer.kind, timer.timer))
@@ -38,6 +41,25 @@ def test_timers_fire_by_due_then_kind_then_id(dues, cancelled, now_ns):
 def test_a_timer_is_due_later_than_what_sets_it():
     with pytest.raises(AssertionError):
         Timers().set(5, 5, TimerKind.UNCROSS)
+
+
+@given(dues=DUES, held_ns=st.integers(0, 5), more=DUES)
+def test_timers_that_stand_still_are_none_to_fire_until_they_go_on(dues, held_ns, more):
+    timers = Timers()
+    for due_ns, kind in dues:
+        timers.set(0, due_ns, kind)
+    every = sorted(timers, key=lambda timer: timer.timer)
+    timers.hold(held_ns)
+    assert [timer for timer in every if timer.kind in EXTENDED] == sorted(
+        (one.timer for one in timers.held), key=lambda timer: timer.timer
+    )
+    assert {timer.kind for timer in timers}.isdisjoint(EXTENDED)
+    later = [timers.set(0, due_ns, kind) for due_ns, kind in more]
+    assert {timer.kind for timer in timers}.isdisjoint(EXTENDED) and len(timers) == len(every) + len(later)
+    again = Timers.restored(timers.last_id, list(timers), timers.held, True)
+    released = again.release()
+    assert [one.timer for one in released] == [one.timer for one in timers.held] and not again.held
+    assert sorted(again, key=lambda timer: timer.timer) == every + later
 
 
 def test_a_postponed_timer_keeps_its_id():
@@ -57,17 +79,29 @@ CHANGES: dict[str, Callable[[Venue], object]] = {
     "last_auction": lambda venue: venue.instruments.update({1: venue.instruments[1].with_last_auction(6705)}),
     "calendar": lambda venue: venue.calendars.update({1: 9}),
     "schedule_key": lambda venue: venue.schedule_keys.clear(),
-    "timer": lambda venue: venue.timers.pop_due(2**62),
+    "timer": lambda venue: venue.timers.cancel(venue.timers.peek().timer),
     "timer_id": lambda venue: setattr(venue.timers, "last_id", 99),
     "leader": lambda venue: setattr(venue.sales[1].lots[0], "leader", 4),
     "maximum": lambda venue: setattr(venue.sales[1].lots[0], "maximum", 510),
     "others_maximum": lambda venue: venue.sales[1].lots[0].maxima.update({3: 401}),
     "clock": lambda venue: setattr(venue.sales[1], "clock_due_ns", 1),
     "remembered": lambda venue: venue.remembered.clear(),
+    "group": lambda venue: venue.accounts.update({1: structs.replace(venue.accounts[1], group=9)}),
+    "limits": lambda venue: venue.account_limits.clear(),
+    "currency": lambda venue: venue.currencies.update({"PEN": 9}),
+    "collar": lambda venue: venue.instruments.update({1: venue.instruments[1].changed(collar_bps=7)}),
+    "delisted": lambda venue: venue.delisted.clear(),
+    "seed": lambda venue: venue.timers.cancel(venue.extensions[2].timer - 1),
+    "extension": lambda venue: venue.extensions.clear(),
+    "cancel_after": lambda venue: venue.cancel_after.clear(),
+    "correction": lambda venue: venue.corrections.clear(),
+    "stop": lambda venue: setattr(venue, "stop", None),
+    "held": lambda venue: venue.timers.release(),
 }
 
 
 def full_venue() -> Machine:
+    """Something in every register; the kill switch is on."""
     recorder = Recorder(Machine(Books()))
     open_venue(recorder)
     soon = recorder.ts_ns + 10**9
@@ -78,6 +112,21 @@ def full_venue() -> Machine:
         bodies.Schedule(1, 1, (bodies.ScheduleEntry(soon, Phase.CALL),)),
         auction_sale(recorder.ts_ns),
         bid_of(2, 1, 500, client_id="first"),
+    )
+    recorder.do(
+        bodies.SetAccount(1, group=3, coop=True),
+        bodies.SetLimits(1, "USD", orders_max=100),
+        coffee(3),
+        bodies.DelistInstrument(3),
+        bodies.ChangeInstrument(2, collar_floor=5, extension_ns=10**9, extensions_max=1),
+        bodies.SetPhase(2, Phase.CALL),
+        order_row(1, Side.BUY, 6_900, 1, instrument=2),
+        order_row(2, Side.SELL, 6_900, 1, instrument=2),
+        bodies.Schedule(2, 1, (bodies.ScheduleEntry(soon, Phase.CLOSED, True, random_ns=10**9, seed=b"s" * 32),)),
+        bodies.Uncross(2, Phase.CONTINUOUS),
+        cold(bodies.CancelAfter(60 * 10**9), account=1),
+        bodies.BustTrade(1, 0, 1, 6_700, 1, 1, 2),
+        bodies.KillSwitch(True, "drill"),
     )
     return recorder.machine
 
@@ -102,5 +151,7 @@ def test_instruments_are_found_by_symbol():
     venue = full_venue().venue
     assert venue.instrument("PE-WASHED-2") is venue.instruments[2]
     assert venue.instrument("NOWHERE") is None
+    assert venue.instrument("PE-WASHED-3") is None, "it was delisted"
     assert [move.phase for move in venue.moves_of(1)] == [Phase.CALL]
-    assert venue.moves_of(2) == []
+    assert [move.phase for move in venue.moves_of(2)] == [Phase.CLOSED, Phase.CONTINUOUS]
+    assert [move.instrument for move in venue.moves()] == [1, 2, 2]
