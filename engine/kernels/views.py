@@ -5,11 +5,21 @@ from __future__ import annotations
 import numpy as np
 
 from engine.kernels.compiled import kernel, step
-from engine.kernels.constants import GTC, LIMIT, LIVE, MARKET, RANK_NONE, REF_FORM_MASK, REF_FORM_SHIFT, UNPRICED
-from engine.kernels.ids import attach_id, enter_id, find_id, forget_ids, rehash_streams
-from engine.kernels.levels import find_level, move_window, next_rank, open_level
-from engine.kernels.matching import rank_of, unpriced_level
-from engine.kernels.queues import append
+from engine.kernels.constants import (
+    EXTRA,
+    GTC,
+    GTD,
+    ICEBERG,
+    LIMIT,
+    MARKET,
+    RANK_NONE,
+    REF_FORM_MASK,
+    REF_FORM_SHIFT,
+    SIDES,
+    UNPRICED,
+)
+from engine.kernels.ids import find_id
+from engine.kernels.levels import find_level, next_rank
 from engine.kernels.slots import order_id, slot_of
 
 NOTHING = -1
@@ -29,56 +39,132 @@ def copy_order(s, slot, view):
     view.side = o.side
     view.type = MARKET if o.flags & UNPRICED else LIMIT
     view.tif = GTC
-    view.ref_form = o.flags >> REF_FORM_SHIFT & REF_FORM_MASK
+    if o.flags & EXTRA:
+        x = s.extras[s.links[slot].extra]
+        view.type = x.type
+        view.tif = x.tif
+    view.ref_form = (o.flags >> REF_FORM_SHIFT) & REF_FORM_MASK
     view.ref_hi = c.ref_hi
     view.ref_lo = c.ref_lo
 
 
-@kernel
-def levels_of(s, side, out):
-    """Priced levels of a side, best first, as LEVEL_VIEW rows into `out`. Returns how many were written."""
-    rank = np.int64(s.sides[side].best)
-    count = 0
-    while rank != RANK_NONE and count < len(out):
-        q = s.levels[find_level(s, side, rank)]
-        out[count].price = rank if side & 1 else -rank
-        out[count].qty = q.total
-        out[count].orders = q.count
-        count += 1
-        rank = next_rank(s, side, rank)
-    return count
+@step
+def has_extra_view(s, slot):
+    """Whether an order is an iceberg, a waiting stop or gtd."""
+    if s.orders[slot].flags & EXTRA == 0:
+        return False
+    x = s.extras[s.links[slot].extra]
+    return x.type == ICEBERG or x.waiting != 0 or x.tif == GTD
+
+
+@step
+def copy_extra(s, slot, view):
+    """One EXTRA_VIEW row: what does not apply to the order any more is zero."""
+    x = s.extras[s.links[slot].extra]
+    view.order = order_id(s, slot)
+    view.expire_at = x.expire_at if x.tif == GTD else 0
+    view.peak = x.peak if x.type == ICEBERG else 0
+    view.shown = x.shown if x.type == ICEBERG else 0
+    view.stop_price = x.stop_price if x.waiting else 0
+    view.waiting = x.waiting
+    view.stp = x.stp if x.waiting else 0
+    view.stp_group = x.stp_group if x.waiting else 0
+    view.spare = 0
+
+
+@step
+def price_at(s, side, rank):
+    """Price of a rank, on a side with or without classes. (Of waiting stops: the stop price.)"""
+    if s.sides[side].classes:
+        rank >>= 1
+    return rank if (side + (side >> 1)) & 1 else -rank
 
 
 @kernel
-def count_levels(s, side):
-    """Priced levels of a side."""
-    count = 0
+def levels_of(s, side, with_hidden, out):
+    """Prices of a side, best first, as LEVEL_VIEW rows into `out`. Returns how many were written."""
     rank = np.int64(s.sides[side].best)
+    count = 0
     while rank != RANK_NONE:
-        count += 1
+        q = s.levels[find_level(s, side, rank)]
+        price = price_at(s, side, rank)
+        lots = q.total if with_hidden else q.total - q.hidden
+        if count > 0 and out[count - 1].price == price:
+            out[count - 1].qty += lots
+            out[count - 1].orders += q.count
+        elif count == len(out):
+            break
+        else:
+            out[count].price = price
+            out[count].qty = lots
+            out[count].orders = q.count
+            count += 1
         rank = next_rank(s, side, rank)
     return count
 
 
 @kernel
-def orders_of_side(s, side, out):
-    """Orders of a side in priority order, unpriced first, as ORDER_VIEW rows. Returns how many were written."""
-    v = s.sides[side]
+def count_levels(s):
+    """Prices with orders over all sides, waiting stops left out."""
     count = 0
+    for side in range(len(s.sides)):
+        rank = np.int64(s.sides[side].best)
+        if side & (SIDES - 1) > 1:
+            continue
+        while rank != RANK_NONE:
+            following = next_rank(s, side, rank)
+            if following == RANK_NONE or price_at(s, side, following) != price_at(s, side, rank):
+                count += 1
+            rank = following
+    return count
+
+
+@step
+def orders_of_side(s, side, out, count):
+    """Orders of a side in priority order, unpriced first, as ORDER_VIEW rows into out[count:]; the new count."""
+    v = s.sides[side]
     if v.unpriced != NOTHING and s.levels[v.unpriced].count > 0:
         slot = np.int64(s.levels[v.unpriced].head)
-        while slot != NOTHING and count < len(out):
+        while slot != NOTHING:
             copy_order(s, slot, out[count])
             count += 1
             slot = np.int64(s.orders[slot].next)
     rank = np.int64(v.best)
     while rank != RANK_NONE:
         slot = np.int64(s.levels[find_level(s, side, rank)].head)
-        while slot != NOTHING and count < len(out):
+        while slot != NOTHING:
             copy_order(s, slot, out[count])
             count += 1
             slot = np.int64(s.orders[slot].next)
         rank = next_rank(s, side, rank)
+    return count
+
+
+@kernel
+def orders_by_book(s, instruments, out):
+    """Every open order of the books in `instruments`: book by book, its sides in order, each in priority order.
+
+    instruments  in   int64[k]
+    out          out  ORDER_VIEW[orders of these books]
+    returns      how many were written
+    """
+    count = 0
+    for i in range(len(instruments)):
+        for side in range(SIDES * instruments[i], SIDES * (instruments[i] + 1)):
+            count = orders_of_side(s, side, out, count)
+    return count
+
+
+@kernel
+def extras_by_slot(s, out):
+    """What open orders have beside their ORDER_VIEW, as EXTRA_VIEW rows by slot. Returns how many there are; writes as
+    many as fit."""
+    count = 0
+    for slot in range(s.meta[0].slots_fresh):
+        if s.orders[slot].flags & EXTRA and has_extra_view(s, slot):
+            if count < len(out):
+                copy_extra(s, slot, out[count])
+            count += 1
     return count
 
 
@@ -106,6 +192,16 @@ def order_at(s, order, out):
 
 
 @kernel
+def extra_at(s, order, out):
+    """What an open order has beside its ORDER_VIEW into out[0]. Returns whether there is anything."""
+    slot = slot_of(s, order)
+    if slot < 0 or not has_extra_view(s, slot):
+        return False
+    copy_extra(s, slot, out[0])
+    return True
+
+
+@kernel
 def order_named(s, account, form, hi, lo):
     """Id of the open order that a text id names, or 0."""
     entry = find_id(s, account, form, hi, lo)
@@ -113,83 +209,3 @@ def order_named(s, account, form, hi, lo):
         return 0
     order = np.int64(s.ids[entry].order)
     return order if slot_of(s, order) >= 0 else 0
-
-
-@kernel
-def sweep(s, now_ns):
-    """Forget text ids closed long enough before now_ns."""
-    forget_ids(s, now_ns)
-
-
-@kernel
-def reindex_ids(s):
-    """Enter every text id into an empty, larger index. It is called when all entries are in use."""
-    for entry in range(s.meta[0].ids):
-        enter_id(s, entry)
-
-
-@step
-def load_order(s, side, level, view):
-    """One ORDER_VIEW row behind the others of its level."""
-    slot = view.order & 0xFFFFFFFF
-    o, c, v = s.orders[slot], s.cold[slot], s.sides[side]
-    o.price = view.price
-    o.account = view.account
-    o.qty = view.qty
-    o.instrument = view.instrument
-    o.side = view.side
-    o.flags = (LIVE | UNPRICED if view.type == MARKET else LIVE) | np.int64(view.ref_form) << REF_FORM_SHIFT
-    c.seq = view.seq
-    c.entered_qty = view.entered_qty
-    c.ref_hi = view.ref_hi
-    c.ref_lo = view.ref_lo
-    append(s, level, slot)
-    v.total += view.qty
-    v.orders += 1
-    s.meta[0].orders_open += 1
-
-
-@kernel
-def load_side(s, side, orders):
-    """Fill an empty side with ORDER_VIEW[n] in priority order. The caller has made room for its levels.
-
-    Levels come worst first, so that far ones join the sorted vector at its end; in a level, orders come oldest first.
-    """
-    v = s.sides[side]
-    first, end = 0, len(orders)
-    while first < end and orders[first].type == MARKET:
-        load_order(s, side, unpriced_level(s, side), orders[first])
-        first += 1
-    if first < end:
-        v.best = rank_of(side & 1, np.int64(orders[first].price))
-        v.rank0 = v.best - (v.ticks >> 2)
-    while first < end:
-        start = end - 1
-        while start > first and orders[start - 1].price == orders[start].price:
-            start -= 1
-        level = open_level(s, side, rank_of(side & 1, np.int64(orders[start].price)))
-        for i in range(start, end):
-            load_order(s, side, level, orders[i])
-        end = start
-
-
-@kernel
-def load_ids(s):
-    """Enter the first meta.ids rows of State.ids into the empty index; bind those of open orders to them."""
-    for entry in range(s.meta[0].ids):
-        enter_id(s, entry)
-        e = s.ids[entry]
-        if e.closed_ns == NOTHING:
-            attach_id(s, entry, np.int64(e.order) & 0xFFFFFFFF, np.int64(e.order))
-
-
-@kernel
-def reindex_streams(s, old_keys, old_last):
-    """Enter the streams of two old arrays into the larger, empty ones of the state."""
-    rehash_streams(old_keys, old_last, s)
-
-
-@kernel
-def relocate(s, side, rank0, ticks, level0, bits0, kept):
-    """Give a side another window; see `move_window`."""
-    move_window(s, side, rank0, ticks, level0, bits0, kept)

@@ -10,18 +10,13 @@ from itertools import pairwise
 import numpy as np
 
 from engine.codes import RefForm
-from engine.kernels.constants import LIVE, NAMED, RANK_NONE, REF_FORM_MASK, REF_FORM_SHIFT, SIDES, UNPRICED
+from engine.kernels.constants import LIVE, NAMED, RANK_NONE, REF_FORM_MASK, REF_FORM_SHIFT, SIDES, STOPS, UNPRICED
+from engine.state.audit_terms import Unsound, audit_books, audit_extras, audit_holdings, hidden_of, place_of, rank_of
+from engine.state.audit_terms import check as _check
 from engine.state.books import Books
 from engine.state.layout import NOTHING, State
 
-
-class Unsound(AssertionError):
-    """The arrays contradict each other. The message names what and where."""
-
-
-def _check(holds: bool, what: str) -> None:
-    if not holds:
-        raise Unsound(what)
+__all__ = ["Unsound", "audit"]
 
 
 def audit(books: Books) -> None:
@@ -33,6 +28,9 @@ def audit(books: Books) -> None:
     for side in range(len(s.sides)):
         _audit_side(s, side, seen, single_levels)
     _audit_slots(s, seen)
+    audit_extras(s)
+    audit_books(s)
+    audit_holdings(s)
     _audit_arenas(s, single_levels)
     _audit_streams(s)
     _audit_client_ids(s)
@@ -54,12 +52,13 @@ def _audit_side(s: State, side: int, seen: dict[int, int], single_levels: list[i
         q = s.levels[level]
         _check(int(q["rank"]) == rank and q["count"] > 0, f"{where}: level {level} has another rank or no orders")
         for slot in _chain(s, level, side, seen):
-            o = s.orders[slot]
-            _check(not o["flags"] & UNPRICED, f"slot {slot}: unpriced on the ladder")
-            _check(int(o["price"]) == (rank if side & 1 else -rank), f"slot {slot}: on the level of another price")
+            unpriced = bool(s.orders[slot]["flags"] & UNPRICED)
+            _check(not unpriced or side % SIDES >= STOPS, f"slot {slot}: unpriced on the ladder")
+            _check(rank_of(s, slot) == rank, f"slot {slot}: on the level of another price")
         total, orders = total + int(q["total"]), orders + int(q["count"])
     if v["unpriced"] != NOTHING:
         level = int(v["unpriced"])
+        _check(side % SIDES < STOPS, f"{where}: stops that wait for nothing")
         single_levels.append(level)
         for slot in _chain(s, level, side, seen):
             o = s.orders[slot]
@@ -103,18 +102,19 @@ def _chain(s: State, level: int, side: int, seen: dict[int, int]) -> list[int]:
     """Slots of a level from head to tail, with links, owners and totals checked."""
     q = s.levels[level]
     slots: list[int] = []
-    lots, before, slot = 0, NOTHING, int(q["head"]) if q["count"] else NOTHING
+    lots, hidden, before, slot = 0, 0, NOTHING, int(q["head"]) if q["count"] else NOTHING
     while slot != NOTHING:
         o = s.orders[slot]
         _check(slot not in seen, f"slot {slot}: in two places")
         seen[slot] = side
         _check(bool(o["flags"] & LIVE) and o["qty"] > 0, f"slot {slot}: a dead order in level {level}")
         _check(int(o["prev"]) == before, f"slot {slot}: prev link")
-        _check(SIDES * int(o["instrument"]) + int(o["side"]) == side, f"slot {slot}: on another side")
-        lots += int(o["qty"])
+        _check(place_of(s, slot) == side, f"slot {slot}: on another side")
+        lots, hidden = lots + int(o["qty"]), hidden + hidden_of(s, slot)
         slots.append(slot)
         before, slot = slot, int(o["next"])
     _check(len(slots) == q["count"] and lots == q["total"], f"level {level}: count or total")
+    _check(hidden == q["hidden"], f"level {level}: lots hidden")
     _check(not slots or int(q["tail"]) == before, f"level {level}: tail")
     return slots
 

@@ -96,11 +96,12 @@ BOOK = np.dtype(
         ("collar_high", "<i4"),
         ("last", "<i4"),  # price of the newest fill, when flag TRADED
         ("stops", "<i4"),  # orders on the two sides of waiting stops
+        ("deposited", "<i8"),  # lots of all accounts, in a book of deposits
         ("currency", "<u2"),
         ("phase", "u1"),
         ("listed", "u1"),
         ("flags", "u1"),  # BookFlag
-        ("spare", "u1", (19,)),
+        ("spare", "u1", (11,)),
     ]
 )
 
@@ -159,7 +160,7 @@ STOCK = np.dtype(
         ("key", "<i8"),  # account << 32 | instrument
         ("lots", "<i8"),
         ("reserved", "<i8"),  # promised to open sells
-        ("spare", "<i8"),
+        ("orders", "<i8"),  # open orders of the account in the book: the row stays while there are any
     ]
 )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.kernels import views
+from engine.kernels import holdings, loading
 from engine.kernels.constants import (
     FAR_FIRST,
     NEED_CLIENT_IDS,
@@ -17,6 +17,7 @@ from engine.kernels.constants import (
     NEED_FAR,
     NEED_LEVELS,
     NEED_SLOTS,
+    NEED_STOCKS,
     NEED_STREAMS,
     NEED_WINDOW,
     RANK_NONE,
@@ -49,6 +50,7 @@ EVENT_BUFFER_ROWS_MIN = 2  # one event and the one that ends its order
 SIDE_EMPTY = np.zeros(1, SIDE)
 SIDE_EMPTY["best"], SIDE_EMPTY["unpriced"] = RANK_NONE, NOTHING
 INDEX_PLACES_PER_ID = 4  # of the hash table of text ids
+WINDOW_BUDGET_LEVELS = 2**23  # of all first windows together: 256 MiB
 FAR_LEVELS_PER_WINDOW = 16  # a window doubles when more than ticks / 16 levels stand outside it
 
 
@@ -135,9 +137,10 @@ class Room:
             )
         elif status == NEED_WINDOW:
             side = int(meta["wanted"])
-            level0, bits0 = self._take_window(self.window_ticks)
+            ticks = self._first_window_ticks()
+            level0, bits0 = self._take_window(ticks)
             row = self.state.sides[side]
-            row["ticks"], row["level0"], row["bits0"] = self.window_ticks, level0, bits0
+            row["ticks"], row["level0"], row["bits0"] = ticks, level0, bits0
         elif status == NEED_LEVELS:
             self.state = s._replace(levels=grown(s.levels, 2 * len(s.levels)))
         elif status == NEED_FAR:
@@ -145,15 +148,30 @@ class Room:
         elif status == NEED_STREAMS:
             larger = 2 * len(s.stream_keys)
             self.state = s._replace(stream_keys=np.zeros(larger, np.int64), stream_last=np.zeros(larger, np.int64))
-            views.reindex_streams(self.state, s.stream_keys, s.stream_last)
+            loading.reindex_streams(self.state, s.stream_keys, s.stream_last)
         elif status == NEED_EXTRAS:
             larger = 2 * len(s.extras)
             self.state = s._replace(extras=grown(s.extras, larger), expiries=grown(s.expiries, larger))
+        elif status == NEED_STOCKS:
+            self._room_for_stock(1)
         else:
             assert status == NEED_CLIENT_IDS, status
             index = np.zeros(2 * len(s.id_index), np.int32)
             self.state = s._replace(ids=grown(s.ids, 2 * len(s.ids)), id_index=index)
-            views.reindex_ids(self.state)
+            loading.reindex_ids(self.state)
+
+    def _first_window_ticks(self) -> int:
+        """Levels of a side's first window: as configured, or the share of the budget when there are very many books."""
+        share = WINDOW_BUDGET_LEVELS // (2 * len(self._listed))
+        return max(WINDOW_TICKS_MIN, min(self.window_ticks, power_of_two(share + 1) >> 1))
+
+    def _room_for_stock(self, rows: int) -> None:
+        """For `rows` more rows of stock than there are, in a table at most half full."""
+        s = self.state
+        least = 2 * (int(s.meta[0]["stocks"]) + rows)
+        if least > len(s.stocks):
+            self.state = s._replace(stocks=np.zeros(power_of_two(least), STOCK))
+            holdings.rehash_stocks(self.state, s.stocks)
 
     def _room_for_far(self, wanted: int) -> None:
         s = self.state
@@ -196,6 +214,6 @@ class Room:
         levels = int(row["orders"])
         self._room_for_levels(levels)
         self._room_for_far(4 * levels)
-        views.relocate(self.state, side, best - wanted // 4, wanted, *new, np.zeros(levels, LEVEL))
+        loading.relocate(self.state, side, best - wanted // 4, wanted, *new, np.zeros(levels, LEVEL))
         if new != old:
             self._spare_windows.setdefault(ticks, []).append(old)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from engine.codes import CommandKind, RefForm
-from engine.kernels import book, views
+from engine.kernels import book, loading, mass_cancel
 from engine.kernels.constants import COLD_FIRST, DONE, NEED_EVENTS
 from engine.kernels.uncross import uncross
 from engine.messages.refs import is_digest_of
 from engine.messages.rows import EVENT, joined
+from engine.state.hot import Which
 from engine.state.readers import Readers
 
 REF_FORM_BROKEN = 255
@@ -77,8 +78,39 @@ class Running(Readers):
                 return joined(blocks)
             assert status == NEED_EVENTS, f"{left} lots more than both sides of {instrument} trade at {price_ticks}"
 
+    def cancel(self, which: Which, reason: int, *, command: int, first_index: int, ts_ns: int) -> np.ndarray:
+        orders, at, index, blocks = self._ids_of(which), 0, first_index, []
+        while True:
+            status, at = mass_cancel.cancel_orders(
+                self.state, orders, at, int(reason), command, index, ts_ns, self.events
+            )
+            index = self._take_events(blocks)
+            if status == DONE:
+                return joined(blocks)
+            assert status == NEED_EVENTS, f"order {orders[at]} is not open"
+
+    def next_expiry(self) -> int | None:
+        s = self.state
+        return int(s.extras[s.expiries[0]]["expire_at"]) if s.meta[0]["expiries"] else None
+
+    def expire(self, due_ns: int, *, command: int, first_index: int, ts_ns: int) -> np.ndarray:
+        assert due_ns == self.next_expiry()
+        index, blocks = first_index, []
+        while True:
+            status = mass_cancel.expire(self.state, due_ns, command, index, ts_ns, self.events)
+            index = self._take_events(blocks)
+            if status == DONE:
+                return joined(blocks)
+            assert status == NEED_EVENTS, f"a gtd order was due before {due_ns}"
+
+    def _take_events(self, blocks: list[np.ndarray]) -> int:
+        """Copy what a kernel wrote. Returns the index of the command's next event."""
+        meta = self.state.meta[0]
+        blocks.append(joined([self.events[: int(meta["event_count"])]]))
+        return int(meta["event_index"])
+
     def sweep_client_ids(self, now_ns: int) -> None:
-        views.sweep(self.state, now_ns)
+        loading.sweep(self.state, now_ns)
 
 
 def read_only(rows: np.ndarray) -> np.ndarray:
