@@ -194,8 +194,5 @@ def _uncross(turn: Turn, instrument: int, phase: int, *, force: bool) -> None:
     )  # fmt: skip
     _move(turn, instrument, phase)
     if phase == Phase.CONTINUOUS:
-        turn.extend(
-            turn.hot.elect(
-                instrument, seq=turn.seq, command=turn.command, first_index=turn.index, ts_ns=turn.ts_ns
-            )
-        )  # fmt: skip
+        terms = {"seq": turn.seq, "command": turn.command, "first_index": turn.index, "ts_ns": turn.ts_ns}
+        turn.extend(turn.hot.elect(instrument, **terms))

@@ -110,9 +110,12 @@ def test_day_orders_end_with_the_day_of_their_book(hot):
     recorder = venue_on(hot)
     continuous(recorder, 1, 2)
     recorder.do(
-        day_order(1, Side.BUY, 6_600, 5), order_row(1, Side.BUY, 6_601, 5),
-        day_order(2, Side.BUY, 6_602, 5, instrument=2), day_order(2, Side.BUY, 0, 5, type=OrderType.STOP, stop_price=6_900), day_end(recorder, 30),
-    )  # fmt: skip
+        day_order(1, Side.BUY, 6_600, 5),
+        order_row(1, Side.BUY, 6_601, 5),
+        day_order(2, Side.BUY, 6_602, 5, instrument=2),
+        day_order(2, Side.BUY, 0, 5, type=OrderType.STOP, stop_price=6_900),
+        day_end(recorder, 30),
+    )
     assert recorder.machine.venue.moves_of(1) == [], "nothing that a feed shows as a move"
     assert not recorder.machine.outage_clock_runs()
     last_ns = recorder.ts_ns
