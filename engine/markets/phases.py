@@ -76,9 +76,11 @@ def schedule(turn: Turn, body: bodies.Schedule) -> Reason:
         return Reason.LIMIT_REACHED
 
     if new and body.version > current:
+        extension = venue.extensions.get(instrument)
         for timer in venue.timers.of_calendar(instrument):
-            venue.timers.cancel(timer.timer)
-            random_end.reveal(turn, timer)
+            if extension is None or timer.timer != extension.timer:
+                venue.timers.cancel(timer.timer)
+                random_end.reveal(turn, timer)
         venue.calendars[instrument] = body.version
     turn.emit(EventKind.SCHEDULED, instrument=instrument, qty=len(new))
     for due_ns, entry in sorted(new.items()):

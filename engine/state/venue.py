@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from itertools import chain
 from typing import NamedTuple
 
 from msgspec import Struct, structs
@@ -80,7 +79,7 @@ class Timer(Struct, frozen=True):
     timer: int  # its id: rising in the order of setting
     subject: int = 0  # instrument of a calendar move, sale of a sale's timer, account of a CANCEL_AFTER
     phase: int = 0  # where a calendar move goes
-    version: int = 0  # of the calendar; 0: an extension's
+    version: int = 0  # of the calendar
     random_ns: int = 0  # of an uncross with a random end: `due_ns` is secret, within so much after `announced_ns`
     announced_ns: int = 0
     seed: bytes = b""
@@ -106,12 +105,13 @@ class Move(NamedTuple):
 class Timers:
     """Timers in the order in which they fire: (due, kind, id). Iteration leaves out those that stand still."""
 
-    __slots__ = ("_by_due", "_by_id", "_held", "holding", "last_id", "seeds")
+    __slots__ = ("_by_due", "_by_id", "_held", "_of_calendar", "holding", "last_id", "seeds")
 
     def __init__(self) -> None:
         self._by_due: SortedDict[tuple[int, int, int], Timer] = SortedDict()
         self._by_id: dict[int, Timer] = {}
         self._held: dict[int, Held] = {}
+        self._of_calendar: dict[int, dict[int, Timer]] = {}  # instrument -> id -> timer, those that stand still too
         self.holding = False  # timers of EXTENDED stand still
         self.seeds: set[bytes] = set()  # of all random ends to come
         self.last_id = 0
@@ -139,9 +139,12 @@ class Timers:
         return sorted(self._held.values(), key=lambda one: (one.timer.due_ns, one.timer.kind, one.timer.timer))
 
     def of_calendar(self, instrument: int) -> list[Timer]:
-        """Timers of an instrument that a calendar set, those that stand still too."""
-        every = chain(self, (one.timer for one in self.held))
-        return [timer for timer in every if timer.kind in CALENDAR and timer.subject == instrument and timer.version]
+        """Moves, uncrosses and ends of days of an instrument, soonest first; those that stand still too."""
+        return sorted(self._of_calendar.get(instrument, {}).values(), key=lambda one: (one.due_ns, one.kind, one.timer))
+
+    def with_calendar(self) -> list[int]:
+        """Instruments that have any, rising."""
+        return sorted(self._of_calendar)
 
     def set(
         self, now_ns: int, due_ns: int, kind: TimerKind, *, subject: int = 0, phase: int = 0, version: int = 0,
@@ -164,11 +167,16 @@ class Timers:
         gone = self._by_id.pop(timer, None)
         if gone is not None:
             del self._by_due[(gone.due_ns, gone.kind, gone.timer)]
-        held = self._held.pop(timer, None)
-        if held is not None:
+        elif (held := self._held.pop(timer, None)) is not None:
             gone = held.timer
-        if gone is not None:
-            self.seeds.discard(gone.seed)
+        else:
+            return
+        self.seeds.discard(gone.seed)
+        if gone.kind in CALENDAR:
+            own = self._of_calendar[gone.subject]
+            del own[timer]
+            if not own:
+                del self._of_calendar[gone.subject]
 
     def hold(self, now_ns: int) -> None:
         """From here on timers of EXTENDED stand still, those that are set meanwhile too."""
@@ -197,15 +205,18 @@ class Timers:
     def _put(self, timer: Timer) -> Timer:
         self._by_due[(timer.due_ns, timer.kind, timer.timer)] = timer
         self._by_id[timer.timer] = timer
-        if timer.seed:
-            self.seeds.add(timer.seed)
-        return timer
+        return self._noted(timer)
 
     def _hold(self, one: Held) -> Timer:
         self._held[one.timer.timer] = one
-        if one.timer.seed:
-            self.seeds.add(one.timer.seed)
-        return one.timer
+        return self._noted(one.timer)
+
+    def _noted(self, timer: Timer) -> Timer:
+        if timer.seed:
+            self.seeds.add(timer.seed)
+        if timer.kind in CALENDAR:
+            self._of_calendar.setdefault(timer.subject, {})[timer.timer] = timer
+        return timer
 
 
 class Remembered(Struct, frozen=True):
@@ -291,13 +302,12 @@ class Venue:
 
     def moves(self) -> list[Move]:
         """Calendar moves and uncrosses still to come, soonest first, as anybody may see them."""
-        moves = [
-            Move(timer.announced_ns or timer.due_ns, timer.kind, timer.subject, timer.phase, timer.random_ns)
-            for timer in chain(self.timers, (one.timer for one in self.timers.held))
-            if timer.kind in (TimerKind.PHASE_MOVE, TimerKind.UNCROSS)
-        ]
-        return sorted(moves)
+        return sorted(move for instrument in self.timers.with_calendar() for move in self.moves_of(instrument))
 
     def moves_of(self, instrument: int) -> list[Move]:
         """Those of one instrument."""
-        return [move for move in self.moves() if move.instrument == instrument]
+        return sorted(
+            Move(timer.announced_ns or timer.due_ns, timer.kind, timer.subject, timer.phase, timer.random_ns)
+            for timer in self.timers.of_calendar(instrument)
+            if timer.kind != TimerKind.DAY_END
+        )

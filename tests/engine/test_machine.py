@@ -241,6 +241,49 @@ def test_another_body_under_the_same_id_is_refused(hot):
     assert recorder.do(bid_of(3, 1, 520, client_id="bid-1"))["kind"][0] == EventKind.BID_ACCEPTED, "ids are per account"
 
 
+OPERATORS = [
+    bodies.KillSwitch(True),
+    bodies.OpenAccount(9, "ninth"),
+    coffee(9),
+    bodies.SetReference(1, 6_700),
+    bodies.SetAccount(2, group=7, frozen=True),
+    bodies.SetLimits(2, "USD", 10**9),
+    bodies.Deposit(2, 2, 40),
+    bodies.ChangeInstrument(1, name="new crop"),
+    bodies.DelistInstrument(1),
+    bodies.SetPhase(1, Phase.CALL),
+    bodies.MassCancel(by_operator=True),
+    bodies.CancelAfter(60 * SECOND_NS),
+    bodies.BustTrade(1, 0, 1, 6_700, 5, 2, 3),
+    bodies.CorrectTrade(1, 0, 1, 6_700, 5, 2, 3, 6_690, 5),
+]
+
+
+@pytest.mark.parametrize("body", OPERATORS, ids=lambda body: type(body).__name__)
+def test_a_command_sent_again_is_answered_again_and_done_once(hot, body):
+    recorder = Recorder(Machine(hot()))
+    open_venue(recorder, instruments=1)
+    recorder.do(coffee(2, deposit=True))
+    first = recorder.do(cold(body, account=1, ref=text_ref("once")))
+    seq, before = recorder.machine.seq, (list(recorder.machine.hot.canonical()), cold_content(recorder.machine))
+    again = recorder.do(cold(body, account=1, ref=text_ref("once")), after_s=1)
+    assert EventKind.REJECTED not in kinds(first)
+    assert (kinds(again), int(again["counter_order"][0])) == ([EventKind.DUPLICATE], seq)
+    assert (list(recorder.machine.hot.canonical()), cold_content(recorder.machine)) == before
+
+
+@pytest.mark.parametrize("body", OPERATORS, ids=lambda body: type(body).__name__)
+def test_any_of_them_can_be_skipped(hot, body):
+    recorder = Recorder(Machine(hot()))
+    open_venue(recorder, instruments=1)
+    recorder.do(coffee(2, deposit=True))
+    before = list(recorder.machine.hot.canonical()), cold_content(recorder.machine)
+    recorder.do(cold(body, account=1))
+    machine, events = recorder.replayed(hot, frozenset({recorder.machine.seq}))
+    assert kinds(events[-1]) == [EventKind.SKIPPED]
+    assert (list(machine.hot.canonical()), cold_content(machine)) == before
+
+
 def test_a_refusal_is_remembered_with_its_reason(hot):
     recorder = venue_on(hot)
     recorder.do(auction_sale(recorder.ts_ns))

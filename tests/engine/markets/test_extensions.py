@@ -118,6 +118,15 @@ def test_a_newer_calendar_leaves_a_running_extension(hot):
 
 
 @pytest.mark.parametrize("hot", HOTS)
+def test_a_newer_calendar_replaces_one_of_version_0(hot):
+    recorder = in_call(hot)
+    for version in (0, 1):
+        at = bodies.ScheduleEntry(recorder.ts_ns + (version + 5) * MINUTE_NS, Phase.NO_CANCEL)
+        recorder.do(bodies.Schedule(1, version, (at,)))
+    assert [move.due_ns for move in recorder.machine.venue.moves_of(1)] == [recorder.ts_ns + 6 * MINUTE_NS]
+
+
+@pytest.mark.parametrize("hot", HOTS)
 def test_an_outage_moves_an_extension(hot):
     recorder = in_call(hot)
     crossing(recorder, 9_000)
