@@ -1,8 +1,9 @@
 """Calendars: weekly sessions in a time zone become rounds of moves at absolute times. Pure functions, no clock.
 
 A calendar file names its time zone, its holidays and its sessions. A session lists moves at times of the local day, or
-repeats a cycle of moves between two such times. A round is the smallest part that makes sense alone: it ends with the
-uncross (or the closing) that its first move leads to, and is put into the log whole.
+repeats a cycle of moves between two such times. `random_seconds` beside an uncross: it comes at a secret moment within
+so much after its time. `day_end` is no move: the orders of the day end. A round is the smallest part that makes sense
+alone: it ends with the uncross (or the closing) that its first move leads to, and is put into the log whole.
 
 Local time to absolute time: an hour that occurs twice (clocks set back) means its first occurrence; an hour that does
 not occur (clocks set forward) means the instant that the old offset gives, one hour later on the new clock. Moves of a
@@ -20,6 +21,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from msgspec import Meta, Struct
 
 from engine.codes import PHASE_MOVES, UNCROSS_FROM, UNCROSS_TO, Phase
+from engine.limits import RANDOM_END_NS_MAX
 
 SECOND_NS = 10**9
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -30,12 +32,17 @@ ClockText = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][
 PhaseName = Annotated[str, Meta(pattern=r"^(closed|pre_open|call|no_cancel|frozen|continuous|halted)$")]
 
 
+RandomSeconds = Annotated[int, Meta(ge=0, le=RANDOM_END_NS_MAX // SECOND_NS)]
+
+
 class Move(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One move at a local time: to `phase`, or by an uncross to `uncross`."""
+    """One move at a local time: to `phase`, or by an uncross to `uncross`; or the end of the day."""
 
     at: ClockText
     phase: PhaseName | None = None
     uncross: PhaseName | None = None
+    random_seconds: RandomSeconds = 0
+    day_end: bool = False
 
 
 class CycleMove(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -44,6 +51,8 @@ class CycleMove(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     after: Annotated[int, Meta(ge=0, le=86_400)]
     phase: PhaseName | None = None
     uncross: PhaseName | None = None
+    random_seconds: RandomSeconds = 0
+    day_end: bool = False
 
 
 class Session(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename={"from_": "from"}):
@@ -77,8 +86,19 @@ class Entry(NamedTuple):
     """One move at an absolute time."""
 
     due_ns: int
+    phase: Phase  # CLOSED, and of no meaning, at the end of a day
+    uncross: bool
+    day_end: bool = False
+    random_ns: int = 0  # the uncross comes within so much after `due_ns`
+
+
+class Step(NamedTuple):
+    """What a move does, whenever it is."""
+
     phase: Phase
     uncross: bool
+    day_end: bool
+    random_ns: int
 
 
 Round = tuple[Entry, ...]
@@ -92,10 +112,13 @@ class CalendarError(ValueError):
         self.key = key
 
 
-def _step(move: Move | CycleMove, key: str) -> tuple[Phase, bool]:
-    if (move.phase is None) == (move.uncross is None):
-        raise CalendarError(key, "give either `phase` or `uncross`")
-    return Phase[(move.uncross or move.phase or "").upper()], move.uncross is not None
+def _step(move: Move | CycleMove, key: str) -> Step:
+    if (move.phase is not None) + (move.uncross is not None) + move.day_end != 1:
+        raise CalendarError(key, "give either `phase`, `uncross` or `day_end`")
+    if move.random_seconds and move.uncross is None:
+        raise CalendarError(key, "`random_seconds` belongs to an `uncross`")
+    phase = Phase[(move.uncross or move.phase or "closed").upper()]
+    return Step(phase, move.uncross is not None, move.day_end, move.random_seconds * SECOND_NS)
 
 
 def _seconds(text: str) -> int:
@@ -109,13 +132,24 @@ def _legal(state: Phase, phase: Phase, uncross: bool) -> bool:
     return phase in PHASE_MOVES[state]
 
 
-def _check_moves(state: Phase, steps: list[tuple[Phase, bool]], key: str) -> Phase:
-    for number, (phase, uncross) in enumerate(steps):
-        if not _legal(state, phase, uncross):
-            by = "by an uncross" if uncross else "by a move"
-            raise CalendarError(f"{key}[{number}]", f"{phase.name.lower()} {by} cannot follow {state.name.lower()}")
-        state = phase
+def _check_moves(state: Phase, steps: list[Step], key: str) -> Phase:
+    for number, step in enumerate(steps):
+        if step.day_end:
+            continue
+        if not _legal(state, step.phase, step.uncross):
+            by = "by an uncross" if step.uncross else "by a move"
+            raise CalendarError(
+                f"{key}[{number}]", f"{step.phase.name.lower()} {by} cannot follow {state.name.lower()}"
+            )
+        state = step.phase
     return state
+
+
+def _check_windows(times: list[int], steps: list[Step], key: str) -> None:
+    """A random end is over before the next move."""
+    for number, (step, (now, following)) in enumerate(zip(steps, pairwise(times), strict=False)):
+        if now * SECOND_NS + step.random_ns > following * SECOND_NS:
+            raise CalendarError(f"{key}[{number}].random_seconds", "reaches beyond the next move")
 
 
 def check(calendar: Calendar) -> None:
@@ -137,6 +171,7 @@ def check(calendar: Calendar) -> None:
             if any(b <= a for a, b in pairwise(times)):
                 raise CalendarError(f"{key}.moves", "times must rise")
             steps = [_step(move, f"{key}.moves[{n}]") for n, move in enumerate(session.moves)]
+            _check_windows(times, steps, f"{key}.moves")
             if _check_moves(Phase.CLOSED, steps, f"{key}.moves") is not Phase.CLOSED:
                 raise CalendarError(f"{key}.moves", "a session must end closed")
             continue
@@ -152,7 +187,8 @@ def check(calendar: Calendar) -> None:
         steps = [_step(move, f"{key}.cycle[{n}]") for n, move in enumerate(session.cycle)]
         state = _check_moves(Phase.CLOSED, steps, f"{key}.cycle")
         _check_moves(state, steps, f"{key}.cycle")
-        if not steps[-1][1]:
+        _check_windows([*offsets, offsets[0] + session.every], steps, f"{key}.cycle")
+        if not steps[-1].uncross:
             raise CalendarError(f"{key}.cycle", "a cycle must end with an uncross")
 
 
@@ -168,7 +204,7 @@ def _rounds(entries: list[Entry]) -> Iterator[Round]:
     """Cut a session's moves after each uncross and each closing."""
     start = 0
     for number, entry in enumerate(entries, 1):
-        if entry.uncross or entry.phase is Phase.CLOSED or number == len(entries):
+        if number == len(entries) or (not entry.day_end and (entry.uncross or entry.phase is Phase.CLOSED)):
             yield tuple(entries[start:number])
             start = number
 
@@ -187,12 +223,12 @@ def _session_rounds(session: Session, day: date, zone: ZoneInfo, start_ns: int, 
     opens_ns = _absolute_ns(day, _seconds(session.from_), zone)
     closes_ns = _absolute_ns(day, _seconds(session.to), zone)
     every_ns = session.every * SECOND_NS
-    steps = [(move.after * SECOND_NS, *_step(move, "")) for move in session.cycle]
+    steps = [(move.after * SECOND_NS, _step(move, "")) for move in session.cycle]
     # The rest of a long session lies outside what was asked for: begin at the cycle around start_ns.
     number = max(0, (start_ns - opens_ns) // every_ns - 1)
     while opens_ns + number * every_ns + steps[-1][0] <= closes_ns and opens_ns + number * every_ns < end_ns:
         base_ns = opens_ns + number * every_ns
-        yield tuple(Entry(base_ns + after_ns, phase, uncross) for after_ns, phase, uncross in steps)
+        yield tuple(Entry(base_ns + after_ns, *step) for after_ns, step in steps)
         number += 1
     if session.to != "24:00":
         yield (Entry(closes_ns + SECOND_NS, Phase.CLOSED, False),)
@@ -218,7 +254,12 @@ def phase_at(calendar: Calendar, at_ns: int) -> Phase:
     """The phase that the calendar means at a time: that of the last move at or before it, closed before any."""
     for back_seconds in _LOOK_BACK_SECONDS:
         since_ns = at_ns - back_seconds * SECOND_NS
-        past = [entry for r in rounds(calendar, since_ns, at_ns + 1) for entry in r if entry.due_ns <= at_ns]
+        past = [
+            entry
+            for r in rounds(calendar, since_ns, at_ns + 1)
+            for entry in r
+            if entry.due_ns <= at_ns and not entry.day_end
+        ]
         if past:
             return max(past).phase
     return Phase.CLOSED

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import tomllib
 from fractions import Fraction
-from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -36,8 +35,9 @@ from engine.messages.bodies import (
     SetPhase,
     Uncross,
 )
-from gateway.calendars import Calendar, CalendarError
+from gateway.calendars import SECOND_NS, Calendar, CalendarError
 from gateway.calendars import check as check_calendar
+from gateway.config_digest import digest_of
 from gateway.data.tables import monthly_price, quinoa_price
 from gateway.demo.catalogue import COUNTRY_CODES, coffee_instruments, sale_lots
 from gateway.demo.parties import registers
@@ -119,6 +119,15 @@ class InstrumentTable(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     opening: Opening = "closed"
     attributes: dict[str, str] = {}
     source: Label = ""
+    multiplier: Annotated[int, Meta(ge=1, le=limits.MULTIPLIER_MAX)] = 1  # of |price in ticks| x lots, in limits
+    deposit: bool = False  # sells need deposited lots
+    classes: bool = False  # inside one price the orders of co-ops come first
+    collar_floor: Decimal | None = None  # half of the collar is the greater of this and so many bps of the reference
+    collar_bps: Annotated[int, Meta(ge=0, le=limits.COLLAR_BPS_MAX)] = 0
+    extension_seconds: Annotated[int, Meta(ge=0, le=limits.EXTENSION_NS_MAX // SECOND_NS)] = 0
+    extensions_max: Annotated[int, Meta(ge=0, le=limits.EXTENSIONS_MAX)] = 0
+    widen_bps: Annotated[int, Meta(ge=0, le=limits.WIDEN_BPS_MAX)] = 0
+    after_extensions: Annotated[str, Meta(pattern="^(print|halt)$")] = "print"
 
 
 class Tables(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -183,7 +192,7 @@ class Config(Struct, frozen=True):
     @property
     def digest(self) -> bytes:
         """16 bytes over the market's meaning: comments, order of keys and the server's address do not count."""
-        return blake2b(msgspec.msgpack.encode(self.market, order="deterministic"), digest_size=16).digest()
+        return digest_of(self.market)
 
 
 def default_path(name: str) -> Path:
@@ -362,6 +371,8 @@ def _listing(raw: dict[str, Any], file: Path, key: str) -> Listing:
             raise ConfigError(file, f"{key}.{name}", f"is more than {limits.PRICE_TICKS_MAX} ticks")
     if price_min > price_max:
         raise ConfigError(file, f"{key}.price_min", "is above price_max")
+    if table.extensions_max and not table.extension_seconds:
+        raise ConfigError(file, f"{key}.extension_seconds", "an extended call needs a length")
     reference = _reference(table, tick, file, key)
     if reference is not None and not price_min <= reference <= price_max:
         raise ConfigError(file, f"{key}.reference", "lies outside price_min and price_max")
@@ -383,6 +394,15 @@ def _listing(raw: dict[str, Any], file: Path, key: str) -> Listing:
         rules=table.rules,
         attributes={**table.attributes, "lot_kg": decimal_text(lot_kg)},
         source=table.source,
+        multiplier=table.multiplier,
+        deposit=table.deposit,
+        classes=table.classes,
+        collar_floor=0 if table.collar_floor is None else _ticks(table.collar_floor, tick, file, f"{key}.collar_floor"),
+        collar_bps=table.collar_bps,
+        extension_ns=table.extension_seconds * SECOND_NS,
+        extensions_max=table.extensions_max,
+        widen_bps=table.widen_bps,
+        after_extensions=table.after_extensions,
     )
     return Listing(body, table.calendar, table.opening)
 

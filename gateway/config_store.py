@@ -13,10 +13,20 @@ from typing import Any
 
 import msgspec
 
-from engine.messages.bodies import AddKey, Body, Genesis, ListInstrument, OpenAccount, RevokeKey, SetReference
+from engine.messages.bodies import (
+    AddKey,
+    Body,
+    ChangeInstrument,
+    Genesis,
+    ListInstrument,
+    OpenAccount,
+    RevokeKey,
+    SetReference,
+)
 from gateway.config import Config, ConfigError, Listing, opening
 
 FOLDER = "config"
+CHANGEABLE = tuple(name for name in ChangeInstrument.__struct_fields__ if name not in ("instrument", "reference"))
 
 
 def kept_path(data: Path, digest: bytes) -> Path:
@@ -149,12 +159,17 @@ def _other_calendar(before: Listing, after: Listing, old: Config, new: Config, f
 
 
 def _instrument(before: ListInstrument, after: ListInstrument, file: Path | str) -> list[Change]:
-    for name in before.__struct_fields__:
-        if name != "reference" and getattr(before, name) != getattr(after, name):
-            raise ConfigError(file, f"instruments.{before.symbol}.{name}", "cannot be changed once it is listed")
-    if before.reference == after.reference:
-        return []
-    return [Change(SetReference(before.instrument, after.reference), f"{before.symbol}: reference {_of(after)}")]
+    other = {name for name in before.__struct_fields__ if getattr(before, name) != getattr(after, name)}
+    if fixed := other - set(CHANGEABLE) - {"reference"}:
+        key = f"instruments.{before.symbol}.{min(fixed)}"
+        raise ConfigError(file, key, "cannot be changed once it is listed")
+    found = []
+    if "reference" in other:
+        found = [Change(SetReference(before.instrument, after.reference), f"{before.symbol}: reference {_of(after)}")]
+    if said := {name: getattr(after, name) for name in CHANGEABLE if name in other}:
+        words = f"{before.symbol}: other {', '.join(said)}"
+        found.append(Change(ChangeInstrument(before.instrument, **said), words))
+    return found
 
 
 def _of(body: ListInstrument) -> Any:

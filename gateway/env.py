@@ -47,6 +47,10 @@ class Env(Protocol):
 
     async def sleep(self, seconds: float) -> None: ...
 
+    def secret(self, size: int) -> bytes:
+        """Bytes that nobody can foresee."""
+        ...
+
     def fatal(self, code: int, why: str) -> None:
         """Say why and end the process with `code` shortly after. Returns, so that answers can still leave."""
         ...
@@ -76,6 +80,9 @@ class RealEnv:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+    def secret(self, size: int) -> bytes:
+        return os.urandom(size)
 
     def fatal(self, code: int, why: str) -> None:
         print(f"qhatu: fatal: {why}", file=sys.stderr, flush=True)

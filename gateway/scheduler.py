@@ -15,6 +15,7 @@ import structlog
 from engine.codes import PHASE_MOVES, UNCROSS_FROM, EventKind, Phase, Reason, name_of
 from engine.limits import SCHEDULE_ENTRIES_MAX
 from engine.machine import Machine
+from engine.markets.random_end import SEED_BYTES
 from engine.messages.batch import Batch, cold
 from engine.messages.bodies import Schedule, ScheduleEntry
 from gateway.calendars import SECOND_NS, Calendar, Entry, phase_at, rounds
@@ -108,7 +109,8 @@ class Scheduler:
             return []
         phase = Phase(self.machine.hot.phase(instrument))
         day_ns = 24 * HOUR_NS
-        later = [e for r in rounds(calendar, start_ns, start_ns + day_ns)[:2] for e in r if e.due_ns > start_ns]
+        soon = [entry for r in rounds(calendar, start_ns, start_ns + day_ns)[:2] for entry in r]
+        later = [entry for entry in soon if entry.due_ns > start_ns and not entry.day_end]
         return catch_up(phase, phase_at(calendar, start_ns), start_ns, min(later, default=None))
 
     @staticmethod
@@ -118,8 +120,12 @@ class Scheduler:
 
     def _batch(self, listing: Listing, entries: list[Entry]) -> Batch:
         version = self.config.calendars[listing.calendar].version
-        body = tuple(ScheduleEntry(entry.due_ns, int(entry.phase), entry.uncross) for entry in entries)
-        return cold(Schedule(listing.body.instrument, version, body))
+        return cold(Schedule(listing.body.instrument, version, tuple(map(self._entry, entries))))
+
+    def _entry(self, entry: Entry) -> ScheduleEntry:
+        """A random end's seed is made here, and is nowhere but in the log until its call has ended."""
+        seed = self.env.secret(SEED_BYTES) if entry.random_ns else b""
+        return ScheduleEntry(entry.due_ns, int(entry.phase), entry.uncross, entry.day_end, entry.random_ns, seed)
 
     def _reply(self, listing: Listing, through_ns: int) -> Reply:
         def reply(outcome: Outcome) -> None:

@@ -17,6 +17,11 @@ WEEKDAYS = {"days": ["mon", "tue", "wed", "thu", "fri"]}
 CYCLING = WEEKDAYS | {"from": "08:00", "to": "09:00", "every": 60, "cycle": [{"after": 1, "phase": "no_cancel"}]}
 AUCTION = [{"at": "09:00", "phase": "call"}, {"at": "10:00", "uncross": "closed"}]
 
+END = {"at": "10:00:20", "day_end": True}
+EARLY = {"at": "10:00", "uncross": "closed", "random_seconds": 30}
+RANDOM = {"at": "11:00", "random_seconds": 1}
+CROWDED = [{"after": 10, "phase": "call"}, {"after": 60, "uncross": "continuous", "random_seconds": 11}]
+
 
 def ns(text: str) -> int:
     return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * 10**9
@@ -118,6 +123,21 @@ def test_the_phase_that_is_meant() -> None:
         assert phase_at(lima, ns(at)) is phase, at
 
 
+def test_a_random_end_and_the_end_of_the_day_are_entries_of_their_own() -> None:
+    moves = [AUCTION[0], EARLY | {"random_seconds": 20}, END]
+    lima = calendar("America/Lima", WEEKDAYS | {"moves": moves})
+    (auction, end) = rounds(lima, ns("2026-05-04 00:00"), ns("2026-05-05 00:00"))
+    assert [(utc(entry.due_ns), entry.random_ns, entry.day_end) for entry in (*auction, *end)] == [
+        ("05-04 14:00:00", 0, False),
+        ("05-04 15:00:00", 20 * 10**9, False),
+        ("05-04 15:00:20", 0, True),
+    ]
+    assert phase_at(lima, ns("2026-05-04 16:00")) is Phase.CLOSED
+    noon = {"at": "09:30", "day_end": True}
+    lima = calendar("America/Lima", WEEKDAYS | {"moves": [AUCTION[0], noon, AUCTION[1]]})
+    assert phase_at(lima, ns("2026-05-04 14:45")) is Phase.CALL, "the end of a day moves no phase"
+
+
 @pytest.mark.parametrize(
     ("change", "key"),
     [
@@ -133,6 +153,10 @@ def test_the_phase_that_is_meant() -> None:
         ({"sessions": [WEEKDAYS | {"cycle": [{"after": 0, "phase": "call"}]}]}, "sessions[0]"),
         ({"sessions": [CYCLING | {"from": "09:00", "to": "08:00"}]}, "sessions[0].to"),
         ({"sessions": [CYCLING]}, "sessions[0].cycle[0]"),
+        ({"sessions": [WEEKDAYS | {"moves": [*AUCTION, {"at": "11:00"}]}]}, "sessions[0].moves[2]"),
+        ({"sessions": [WEEKDAYS | {"moves": [*AUCTION, RANDOM | {"phase": "halted"}]}]}, "sessions[0].moves[2]"),
+        ({"sessions": [WEEKDAYS | {"moves": [AUCTION[0], EARLY, END]}]}, "sessions[0].moves[1].random_seconds"),
+        ({"sessions": [CYCLING | {"cycle": CROWDED}]}, "sessions[0].cycle[1].random_seconds"),
     ],
 )  # fmt: skip
 def test_a_calendar_that_cannot_be_followed(change: dict[str, Any], key: str) -> None:

@@ -22,6 +22,7 @@ from engine.machine import Machine
 from engine.messages.bodies import decode_body
 from engine.oracle.books import Books
 from gateway.config import Config, ConfigError, batches, default_path, genesis, load
+from gateway.config_store import keep, kept
 from gateway.sequencer import Stamp
 from gateway.settings import Settings
 from gateway.tokens import token_hash
@@ -269,3 +270,26 @@ def test_the_server_table_becomes_settings_unless_an_option_says_otherwise(tmp_p
     plain = Settings.of(load(write(tmp_path, GOOD)).server, data=tmp_path, host=None, port=None)
     assert (plain.segment_bytes, plain.storage_low_bytes) == (limits.SEGMENT_BYTES, limits.STORAGE_LOW_BYTES)
     assert (plain.data, plain.port) == (tmp_path, 8080)
+
+
+# By release 0.2.0, the last before instruments had collars and calendars random ends.
+DIGEST = "01ca56244c5b5409988e3c7d0cf16a06"
+
+
+def test_a_configuration_keeps_the_digest_by_which_older_logs_name_it(tmp_path: Path) -> None:
+    file = write(tmp_path, GOOD.replace('opening = "continuous"', 'calendar = "week"'), week=WEEK)
+    assert load(file).digest.hex() == DIGEST
+
+
+@pytest.mark.parametrize(
+    "line", ["deposit = true", "classes = true", 'collar_floor = "1.00"', "collar_bps = 500", "widen_bps = 1",
+             'after_extensions = "halt"', "multiplier = 3", "extension_seconds = 60"],
+)  # fmt: skip
+def test_every_later_field_of_an_instrument_counts_in_the_digest(tmp_path: Path, line: str) -> None:
+    file = tmp_path / "venue.toml"
+    file.write_text(GOOD)
+    before = load(file)
+    file.write_text(GOOD + line + "\n")
+    assert load(file).digest != before.digest
+    keep(load(file), tmp_path)
+    assert kept(tmp_path, load(file).digest) == load(file)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from engine.codes import Phase
+from engine.codes import EventKind, Phase
 from engine.log.memory import MemoryLog
 from engine.machine import Machine
+from engine.markets.random_end import commitment, content_of
 from engine.messages.batch import Batch, cold
 from engine.messages.bodies import Resume, SetPhase, Time
+from engine.messages.rows import EVENT
 from engine.oracle.books import Books
 from gateway.calendars import Entry
 from gateway.config import Config, genesis, load
@@ -54,6 +57,8 @@ class House:
         self.stamp = Stamp(MemoryLog().claim(), 0)
         self.sent: list[Batch] = []
         self.full = False
+        self.secrets = 0
+        self.events = np.zeros(0, EVENT)
         self.apply(cold(Resume(now_ns, now_ns)))
         for batch in genesis(config):
             self.apply(batch)
@@ -65,6 +70,10 @@ class House:
     def now_ns(self) -> int:
         return self.at_ns
 
+    def secret(self, size: int) -> bytes:
+        self.secrets += 1
+        return self.secrets.to_bytes(size, "little")
+
     def submit(self, batch: Batch, reply: Reply) -> None:
         if self.full:
             raise Busy
@@ -73,7 +82,10 @@ class House:
         reply(Outcome("applied", first_seq, self.at_ns, self.apply(batch), 0))
 
     def apply(self, batch: Batch):
-        return self.machine.apply(self.stamp.record(batch, self.at_ns, self.machine.seq, self.machine.event_digest))
+        record = self.stamp.record(batch, self.at_ns, self.machine.seq, self.machine.event_digest)
+        events = self.machine.apply(record)
+        self.events = np.concatenate([self.events, events])
+        return events
 
     def after(self, seconds: float) -> Phase:
         """The phase after so many seconds, every second told to the machine."""
@@ -126,6 +138,45 @@ def test_only_what_is_missing_is_sent(config: Config) -> None:
     house.after(60)
     house.scheduler.top_up()
     assert len(house.sent) == sent + 1 and len(house.ahead) == 3 * 6
+
+
+RANDOM = """
+version = 1
+time_zone = "America/Lima"
+hours_ahead = 0.1
+[[sessions]]
+days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+from = "00:00"
+to = "24:00"
+every = 60
+cycle = [
+  { after = 10, phase = "call" }, { after = 20, day_end = true },
+  { after = 40, uncross = "continuous", random_seconds = 20 },
+]
+"""
+
+
+def test_a_random_end_is_committed_to_and_revealed_and_its_seed_is_told_nowhere_before(
+    config: Config, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "calendars" / "minute.toml").write_text(RANDOM)
+    house = House(load(tmp_path / "venue.toml"))
+    house.scheduler.top_up()
+    assert house.secrets > 3, "each random end has a seed of its own"
+    events = house.events
+    committed = events[events["kind"] == EventKind.SEED_COMMITTED]
+    assert len(committed) == house.secrets and not (events["kind"] == EventKind.SEED_REVEALED).any()
+    moves = house.machine.venue.moves_of(1)
+    announced = next(move for move in moves if move.random_ns)
+    assert (announced.due_ns - NOON) // SECOND % 60 == 40 and announced.random_ns == 20 * SECOND
+    house.after(60)
+    revealed = house.events[house.events["kind"] == EventKind.SEED_REVEALED]
+    seed = content_of(*(int(revealed[0][name]) for name in ("order", "counter_order", "qty", "leaves")))
+    assert seed == (1).to_bytes(32, "little")
+    bound = content_of(*(int(committed[0][name]) for name in ("order", "counter_order", "qty", "leaves")))
+    assert commitment(seed) == bound and house.phase is Phase.CONTINUOUS
+    said = capfd.readouterr()
+    assert seed.hex() not in said.out + said.err and repr(seed) not in said.out + said.err
 
 
 def test_a_restart_repeats_and_changes_nothing(config: Config) -> None:

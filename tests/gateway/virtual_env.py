@@ -44,5 +44,8 @@ class VirtualEnv:
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
+    def secret(self, size: int) -> bytes:
+        return self.random.randbytes(size)
+
     def fatal(self, code: int, why: str) -> None:
         self.exits.append((code, why))

@@ -69,6 +69,9 @@ class SimEnv:
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
+    def secret(self, size: int) -> bytes:
+        return self.random.randbytes(size)
+
     def fatal(self, code: int, why: str) -> None:
         self.world.note(f"fatal {code} {why}")
         self.world.loop.call_later(FATAL_GRACE_SECONDS, self.world.loop.kill, PROCESS.get())
