@@ -24,17 +24,26 @@ def _mask_of(fields: Fields) -> np.ndarray:
     return shown.view(np.uint64)
 
 
-# By kind, what the account named in `account` may see; zero for kinds that are none.
+# By kind, what the accounts named in `account` and `counter_account` may see; zero for kinds that are none.
 _ACCOUNT_MASK = np.zeros((256, _WORDS), np.uint64)
+_COUNTER_MASK = np.zeros((256, _WORDS), np.uint64)
 for _kind, _audience in AUDIENCE.items():
     if _audience.account:
         _ACCOUNT_MASK[_kind] = _mask_of(_audience.account)
+    if _audience.counter:
+        _COUNTER_MASK[_kind] = _mask_of(_audience.counter)
 
 
-def own_rows(events: np.ndarray) -> np.ndarray:
-    """EVENT[n] as the account that caused them sees them: a copy with every other field zeroed."""
-    shown = words_of(events) & _ACCOUNT_MASK.take(events["kind"], axis=0)
-    return shown.reshape(-1).view(EVENT)
+def own_rows(events: np.ndarray, reader: np.ndarray | int) -> np.ndarray:
+    """EVENT[n] as the accounts `reader` (u4[n], or one), each a party of its event, see them: a copy with every other
+    field zeroed. Of a fill with oneself both sides are seen in one."""
+    words, kinds = words_of(events), events["kind"]
+    mask = _ACCOUNT_MASK.take(kinds, axis=0)
+    counter = events["counter_account"] == reader
+    if counter.any():
+        mask[events["account"] != reader] = 0
+        mask[counter] |= _COUNTER_MASK.take(kinds[counter], axis=0)
+    return (words & mask).reshape(-1).view(EVENT)
 
 
 def chosen(events: np.ndarray, places: np.ndarray) -> np.ndarray:

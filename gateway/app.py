@@ -18,7 +18,14 @@ from gateway.front import Front
 from gateway.market_data.status import storage_word
 from gateway.metrics import CONTENT_TYPE
 from gateway.problems import Problem
-from gateway.rest import accounts, market, operate, orders, routes, sales  # their routes are declared by importing
+from gateway.rest import (  # their routes are declared by importing
+    accounts,
+    market,
+    operate,
+    orders,
+    routes,
+    sales,
+)
 from gateway.rest.openapi import document
 from gateway.web.assets import add_routes as add_page
 from gateway.ws.session import CLOSE_RESTART, FORM_OF_PROTOCOL, Session

@@ -26,7 +26,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import NoReturn
 
@@ -80,7 +80,7 @@ class Line:
     def fail(self, field: str, what: str) -> NoReturn:
         raise InputError(f"line {self.number}: {field}: {what}")
 
-    def choice(self, field: str, known: dict[str, int]) -> int:
+    def choice(self, field: str, known: Mapping[str, int]) -> int:
         value = known.get(self[field].lower() if field == "post_only" else self[field])
         if value is None:
             named = ", ".join(key for key in known if key)

@@ -68,7 +68,7 @@ class Inbox:
 
     def __init__(self) -> None:
         self.waiting = 0  # commands
-        self._items: deque[bytearray | tuple[Batch, Reply]] = deque()
+        self._items: deque[bytearray | tuple[Batch, Reply | None]] = deque()
         self._chunk: bytearray | None = None  # the last item, when it takes more raw rows
 
     def add(self, batch: Batch, reply: Reply) -> None:
@@ -82,18 +82,32 @@ class Inbox:
         self._chunk = None
         self.waiting += rows
 
-    def add_rows(self, raw: bytes | bytearray | memoryview) -> int:
-        """Append whole COMMAND rows; returns how many. Raises Busy; ValueError for bytes that are no whole rows."""
+    def add_rows(self, raw: bytes | bytearray | memoryview, extensions: bytes = b"") -> int:
+        """Append whole COMMAND rows, with the EXTENSION rows that they number from 1; returns how many. Raises Busy;
+        ValueError for bytes that are no whole rows."""
         size = len(raw)
         rows = size // ROW_BYTES
         if self.waiting + rows > INBOX_COMMANDS_MAX:
             raise Busy
+        if extensions:
+            self._add_extended(bytearray(raw), extensions)
+            return rows
         chunk = self._chunk
         if chunk is None or size % ROW_BYTES or len(chunk) + size > CHUNK_BYTES_MAX:
             chunk = self._new_chunk(size)
         chunk += raw
         self.waiting += rows
         return rows
+
+    def _add_extended(self, raw: bytearray, extensions: bytes) -> None:
+        """A chunk of its own, whose extension rows come along."""
+        size = len(raw) + len(extensions)
+        if size % ROW_BYTES or not 0 < size <= BATCH_BYTES_MAX:
+            raise ValueError(f"{size} bytes are not whole rows of {ROW_BYTES} that fit one record")
+        _keep_hot(raw, len(extensions) // ROW_BYTES)
+        self._items.append((Batch(np.frombuffer(raw, COMMAND), np.frombuffer(extensions, EXTENSION)), None))
+        self._chunk = None
+        self.waiting += len(raw) // ROW_BYTES
 
     def _new_chunk(self, size: int) -> bytearray:
         if size % ROW_BYTES or not 0 < size <= CHUNK_BYTES_MAX:
@@ -125,7 +139,8 @@ class Inbox:
             else:
                 batch, reply = item
                 parts.append(batch.rows)
-                answers.append((rows, count, reply))
+                if reply is not None:
+                    answers.append((rows, count, reply))
                 if batch.blob:
                     blobs.append(batch.blob)
                 if len(batch.extensions):
@@ -141,7 +156,7 @@ class Inbox:
 
     def refuse_all(self) -> list[Reply]:
         """Empty the inbox; returns the replies that still wait for an answer."""
-        replies = [item[1] for item in self._items if not isinstance(item, bytearray)]
+        replies = [item[1] for item in self._items if not isinstance(item, bytearray) and item[1] is not None]
         self._items.clear()
         self._chunk, self.waiting = None, 0
         return replies
@@ -169,11 +184,12 @@ def _joined(
     )
 
 
-def _keep_hot(chunk: bytearray) -> None:
-    """A raw row is a hot command without extension or body. Anything else loses its kind, so that the engine refuses
-    it (kind_unknown): a cold kind would be a command that no one was authorised for, a length would point nowhere."""
+def _keep_hot(chunk: bytearray, extensions: int = 0) -> None:
+    """A raw row is a hot command without a body, its extension one of its own frame's. Anything else loses its kind, so
+    that the engine refuses it (kind_unknown): a cold kind would be a command that no one was authorised for, a number
+    or a length would point at what is another's."""
     rows = np.frombuffer(chunk, COMMAND)
-    wrong = (rows["kind"] >= COLD_FIRST) | (rows["extension"] != 0) | (rows["body_length"] != 0)
+    wrong = (rows["kind"] >= COLD_FIRST) | (rows["extension"] > extensions) | (rows["body_length"] != 0)
     if wrong.any():
         for name in ("kind", "extension", "body_length"):
             rows[name][wrong] = 0

@@ -57,7 +57,7 @@ GATEWAY_STATUS: dict[str, int] = {
     "internal": 500,
 }
 
-_NOT_FOUND = {Reason.ORDER_UNKNOWN, Reason.SALE_UNKNOWN, Reason.LOT_UNKNOWN}
+_NOT_FOUND = {Reason.ORDER_UNKNOWN, Reason.SALE_UNKNOWN, Reason.LOT_UNKNOWN, Reason.TRADE_UNKNOWN}
 _CONFLICT = {
     Reason.PHASE_FORBIDS,
     Reason.STALE_REF,
@@ -67,8 +67,15 @@ _CONFLICT = {
     Reason.SALE_CLOSED,
     Reason.BID_LATE,
     Reason.INSTRUMENT_MISMATCH,
+    Reason.VALIDITY_PAST,
+    Reason.POST_ONLY_CROSSES,
+    Reason.SELF_CROSS,
+    Reason.ORDERS_OPEN,
+    Reason.STOCK_SHORT,
+    Reason.ALREADY_BUSTED,
 }
-_FORBIDDEN = {Reason.NOT_OWNER, Reason.NOT_PERMITTED, Reason.ACCOUNT_UNKNOWN, Reason.SELF_BID}
+_STOPPED = {Reason.VENUE_STOPPED}
+_FORBIDDEN = {Reason.NOT_OWNER, Reason.NOT_PERMITTED, Reason.ACCOUNT_UNKNOWN, Reason.ACCOUNT_FROZEN, Reason.SELF_BID}
 _FULL = {Reason.ORDERS_FULL, Reason.STREAMS_FULL, Reason.CLIENT_IDS_FULL}
 _SHARE_FULL = {Reason.STREAMS_SHARE_FULL, Reason.CLIENT_IDS_SHARE_FULL}
 
@@ -91,6 +98,21 @@ POINTER: dict[Reason, str] = {
     Reason.PRICE_RANGE: "/price",
     Reason.PRICE_NOT_ALLOWED: "/price",
     Reason.PRICE_BAND: "/price",
+    Reason.PRICE_COLLAR: "/price",
+    Reason.POST_ONLY_CROSSES: "/price",
+    Reason.SELF_CROSS: "/price",
+    Reason.TERMS_CONFLICT: "/type",
+    Reason.TIF_NEEDS_CALL: "/time_in_force",
+    Reason.DISPLAY_RANGE: "/display_quantity",
+    Reason.MIN_QTY_RANGE: "/minimum_quantity",
+    Reason.EXPIRY_PAST: "/expire_at",
+    Reason.VALIDITY_PAST: "/valid_until",
+    Reason.STOCK_SHORT: "/quantity",
+    Reason.LIMIT_NOTIONAL: "/quantity",
+    Reason.CURRENCY_UNKNOWN: "/currency",
+    Reason.STOCK_NOT_KEPT: "/instrument",
+    Reason.TRADE_UNKNOWN: "/fill_id",
+    Reason.ALREADY_BUSTED: "/fill_id",
     Reason.ORDER_UNKNOWN: "/order_id",
     Reason.NOT_OWNER: "/order_id",
     Reason.PHASE_MOVE_ILLEGAL: "/phase",
@@ -106,7 +128,27 @@ _DETAIL: dict[Reason, str] = {
     Reason.PHASE_FORBIDS: "The instrument's present phase does not allow this.",
     Reason.QTY_RANGE: "The quantity must be from 1 to the most that the instrument takes.",
     Reason.PRICE_RANGE: "The price is out of bounds.",
-    Reason.PRICE_NOT_ALLOWED: "A market order has no price.",
+    Reason.PRICE_NOT_ALLOWED: "An order of this type has no limit price.",
+    Reason.VENUE_STOPPED: "The operator has stopped the venue: it takes no orders or bids. Cancels go on.",
+    Reason.ACCOUNT_FROZEN: "The account is frozen: it may cancel, nothing else.",
+    Reason.VALIDITY_PAST: "The request came after its valid_until.",
+    Reason.PRICE_COLLAR: "The price is outside the collar around the reference.",
+    Reason.TERMS_CONFLICT: "Type, time in force and options of this order do not go together.",
+    Reason.TERMS_IN_CALL: "post_only, all_or_none and a minimum quantity are not accepted while orders are collected.",
+    Reason.TIF_NEEDS_CALL: "at_auction is accepted only while orders are collected for a call.",
+    Reason.DISPLAY_RANGE: "An iceberg shows from 1 lot to its whole quantity.",
+    Reason.MIN_QTY_RANGE: "The minimum quantity is at most the quantity.",
+    Reason.EXPIRY_PAST: "The order would have expired already.",
+    Reason.POST_ONLY_CROSSES: "A post-only order would have traded at once.",
+    Reason.SELF_CROSS: "The order would cross one of your own.",
+    Reason.LIMIT_ORDERS: "The account has as many open orders in this currency as it may have.",
+    Reason.LIMIT_NOTIONAL: "The account's open orders of this side and currency would be worth more than they may be.",
+    Reason.STOCK_SHORT: "There are not so many deposited lots that are free.",
+    Reason.ORDERS_OPEN: "This is not possible while there are open orders.",
+    Reason.CURRENCY_UNKNOWN: "No instrument is quoted in this currency.",
+    Reason.STOCK_NOT_KEPT: "This instrument asks for no deposit.",
+    Reason.TRADE_UNKNOWN: "There is no fill by this name with these terms.",
+    Reason.ALREADY_BUSTED: "The trade was busted before.",
     Reason.PRICE_BAND: "The price is outside the range of the instrument.",
     Reason.NOTIONAL_RANGE: "Price times quantity is more than the venue can hold.",
     Reason.TIF_IN_CALL: "ioc and fok are not accepted while orders are collected for a call.",
@@ -138,7 +180,7 @@ def status_of(reason: int) -> int:
         return 403
     if reason in _SHARE_FULL:
         return 429
-    return 503 if reason in _FULL else 422
+    return 503 if reason in _FULL or reason in _STOPPED else 422
 
 
 class Problem(Exception):

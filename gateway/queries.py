@@ -24,11 +24,13 @@ from engine.codes import OrderType, Reason, TimeInForce, name_of
 from engine.domain.units import MINOR_PER_MAJOR, decimal_text, value_minor
 from engine.limits import PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX
 from gateway.forms import JSON, Form, Scale, scale_of_text
+from gateway.order_terms import STOP_TYPES, UNPRICED_TYPES
 from gateway.projections.fold import NO_TAKER
 from gateway.projections.reading import (
     PLACE_MAX,
     candles_of,
     closed_before,
+    fill_of,
     first_fill,
     instrument_of,
     life_of,
@@ -49,6 +51,7 @@ BUSY_SECONDS = 2.0
 _PLACE = re.compile(r"([a-z]+)((?::\d{1,19}){1,2})", re.ASCII)
 
 _SIDES = ("buy", "sell")
+_FILL_STATES = ("done", "corrected", "busted")
 _TYPES = [name_of(OrderType, code) for code in range(256)]
 _TIFS = [name_of(TimeInForce, code) for code in range(256)]
 
@@ -65,6 +68,16 @@ class Page(NamedTuple):
     rows: list[dict[str, Any]]
     next_cursor: str | None  # None: there is nothing older
     as_of: int  # log sequence
+
+
+class FillTerms(NamedTuple):
+    """A fill as it holds now."""
+
+    instrument: int
+    price: int  # ticks
+    qty: int  # lots
+    buyer: int
+    seller: int
 
 
 class Listing(NamedTuple):
@@ -106,6 +119,12 @@ class History:
             row = order_of(db, account, order)
             return None if row is None else self._order_view(db, form, row) | {"as_of": _as_of(db)}
 
+    def fill(self, seq: int, index: int) -> tuple[FillTerms | None, int]:
+        """The fill of this name, and the log sequence that the answer includes. Both sides: an operator's question."""
+        with self._snapshot() as db:
+            found = fill_of(db, seq, index)
+            return None if found is None else FillTerms(*found), _as_of(db)
+
     def fills(
         self,
         account: int,
@@ -141,9 +160,10 @@ class History:
                     "quantity": form.qty(qty),
                     "side": None if taker_side == NO_TAKER else _SIDES[taker_side],
                     "kind": _kind(taker_side),
+                    "state": _FILL_STATES[state],
                     "ts_engine": form.time(ts_ns),
                 }
-                for _, trade_id, price, qty, taker_side, ts_ns in rows
+                for _, trade_id, price, qty, taker_side, state, ts_ns in rows
             ]
             return Page(views, _cursor("trade", rows[-1][0]) if more else None, _as_of(db))
 
@@ -175,6 +195,31 @@ class History:
             views = [_candle_view(form, scale, row) for row in candles_of(db, instrument, length_ns, start, end)]
             older = next(trades_before(db, instrument, start, 1), None)
             return Page(views, _cursor("candle", start_ns) if older else None, _as_of(db))
+
+    def random_ends(
+        self, symbol: str, cursor: str | None = None, limit: int = PAGE_LIMIT_DEFAULT, *, form: Form = JSON
+    ) -> Page:
+        """Calls of an instrument with a random end: what was committed to, and the seed once it was told."""
+        seq, idx = _place("end", cursor, 2) or (PLACE_MAX, PLACE_MAX)
+        with self._snapshot() as db:
+            found = db.execute(
+                "SELECT seq, idx, ts_ns, announced_ns, window_ns, commitment, seed, revealed_ns FROM random_ends"
+                " WHERE instrument = ? AND (seq, idx) < (?, ?) ORDER BY seq DESC, idx DESC LIMIT ?",
+                (instrument_of(db, symbol), seq, idx, _limit(limit) + 1),
+            ).fetchall()
+            rows, more = found[: _limit(limit)], len(found) > _limit(limit)
+            views = [
+                {
+                    "announced_at": form.time(announced_ns),
+                    "window_ns": str(window_ns),
+                    "commitment": commitment,
+                    "committed_at": form.time(ts_ns),
+                    "seed": seed,
+                    "revealed_at": None if revealed_ns is None else form.time(revealed_ns),
+                }
+                for _, _, ts_ns, announced_ns, window_ns, commitment, seed, revealed_ns in rows
+            ]
+            return Page(views, _cursor("end", *rows[-1][:2]) if more else None, _as_of(db))
 
     def auctions(
         self,
@@ -222,8 +267,8 @@ class History:
     # How rows look
 
     def _order_view(self, db: sqlite3.Connection, form: Form, row: tuple) -> dict[str, Any]:
-        order, instrument, side, type, price, qty, filled, tif, reason, *when, stream, number, text = row
-        seq, entered_ns, closed_seq, closed_ns = when
+        order, instrument, side, type, price, qty, filled, tif, reason, *more = row
+        seq, entered_ns, closed_seq, closed_ns, stream, number, text, display, stop_price, expire_ns = more
         listing = self._listing(db, instrument)
         return {
             "order_id": form.order_id(order),
@@ -231,12 +276,15 @@ class History:
             "instrument": listing.symbol,
             "side": _SIDES[side],
             "type": _TYPES[type],
-            "price": None if type == OrderType.MARKET else form.price(price, listing.scale),
+            "price": None if type in UNPRICED_TYPES else form.price(price, listing.scale),
             "quantity": form.qty(qty),
             "filled_quantity": form.qty(filled),
             "open_quantity": form.qty(0 if closed_seq else qty - filled),
             "time_in_force": _TIFS[tif],
-            "state": "cancelled" if reason else "filled" if closed_seq else "partial" if filled else "open",
+            "display_quantity": None if display is None else form.qty(display),
+            "stop_price": None if stop_price is None else form.price(stop_price, listing.scale),
+            "expire_at": None if expire_ns is None else form.time(expire_ns),
+            "state": _order_state(type, filled, closed_seq, reason),
             "reason": name_of(Reason, reason) if reason else None,
             "seq": seq,
             "ts_engine": form.time(entered_ns),
@@ -245,7 +293,7 @@ class History:
         }
 
     def _fill_view(self, db: sqlite3.Connection, form: Form, row: tuple) -> dict[str, Any]:
-        _, side, seq, idx, order, instrument, trade_id, taker_side, price, qty, ts_ns = row
+        _, side, seq, idx, order, instrument, trade_id, taker_side, price, qty, state, ts_ns = row
         listing = self._listing(db, instrument)
         value = value_minor(price, qty, listing.value_numerator, listing.value_denominator)
         return {
@@ -260,6 +308,7 @@ class History:
             "quantity": form.qty(qty),
             "value": money_text(value),
             "currency": listing.currency,
+            "state": _FILL_STATES[state],
             "seq": seq,
             "ts_engine": form.time(ts_ns),
         }
@@ -337,6 +386,14 @@ def _nothing_yet() -> sqlite3.Connection:
     db = sqlite3.connect(":memory:", isolation_level=None)
     create(db, shard=0)
     return db
+
+
+def _order_state(type: int, filled: int, closed_seq: int, reason: int) -> str:
+    if closed_seq:
+        return "cancelled" if reason else "filled"
+    if type in STOP_TYPES:
+        return "waiting"
+    return "partial" if filled else "open"
 
 
 def _kind(taker_side: int) -> str:

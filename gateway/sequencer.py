@@ -127,12 +127,12 @@ class Sequencer:
         if self._waker is not None:
             self._wake()
 
-    def submit_rows(self, raw: bytes | bytearray | memoryview) -> int:
-        """Queue whole COMMAND rows without bodies; returns how many. Their answers reach `on_record` alone, known by
-        the rows' `connection`. Raises as `submit`."""
+    def submit_rows(self, raw: bytes | bytearray | memoryview, extensions: bytes = b"") -> int:
+        """Queue whole COMMAND rows without bodies, and the EXTENSION rows that they number from 1; returns how many.
+        Their answers reach `on_record` alone, known by the rows' `connection`. Raises as `submit`."""
         if self._stopping or self.fatal:
             raise Stopped(str(self.fatal or "stopping"))
-        rows = self.inbox.add_rows(raw)
+        rows = self.inbox.add_rows(raw, extensions)
         if self._waker is not None:
             self._wake()
         return rows

@@ -16,7 +16,7 @@ from gateway.forms import Form
 from gateway.market_data.book import BookFeed
 from gateway.market_data.channel import Channel, Later, Name, View
 from gateway.market_data.moves import Moves
-from gateway.market_data.views import COLLECTING, Indication, auction_view, thinned
+from gateway.market_data.views import COLLECTING, Indication, auction_view, listed, thinned
 
 
 def indication_of(machine: Machine, moves: Moves, instrument: int) -> Indication:
@@ -24,12 +24,13 @@ def indication_of(machine: Machine, moves: Moves, instrument: int) -> Indication
     phase = machine.hot.phase(instrument)
     reference = machine.venue.instruments[instrument].reference
     if phase not in COLLECTING:
-        return Indication(Clearing(None, 0, 0), reference, phase, moves.uncross_ns(instrument), [])
-    clearing = machine.indication(instrument)
+        return Indication(Clearing(None, 0, 0), None, reference, phase, moves.uncross_ns(instrument), [])
+    outlook = machine.outlook(instrument)
+    clearing = outlook.clearing
     prices, demand, supply = supply_demand(machine.hot.curve(instrument))
     points = list(zip(prices.tolist(), demand.tolist(), supply.tolist(), strict=True))
     curve = thinned(points, clearing.price_ticks)
-    return Indication(clearing, reference, phase, moves.uncross_ns(instrument), curve)
+    return Indication(clearing, outlook, reference, phase, moves.uncross_ns(instrument), curve)
 
 
 class AuctionFeed:
@@ -51,8 +52,8 @@ class AuctionFeed:
     def tick(self, now_ns: int) -> None:
         dirty, self._dirty = self._dirty, set()
         for instrument in sorted(dirty | {i for i in self._owed if self._curve_is_due(i, now_ns)}):
-            channel = self._channels[instrument]
-            if not channel.readers:
+            channel = self._channels.get(instrument)
+            if channel is None or not channel.readers:
                 continue
             new, old = indication_of(self.machine, self.moves, instrument), self._told.get(instrument)
             if old is None or new.curve != old.curve:
@@ -83,12 +84,18 @@ class AuctionFeed:
             )
         return channel
 
+    def delist(self, instrument: int) -> None:
+        """Its readers hear nothing more."""
+        channel = self._channels.pop(instrument, None)
+        if channel is not None:
+            channel.close()
+
     def _snapshot(self, instrument: int) -> tuple[View, int]:
         new = indication_of(self.machine, self.moves, instrument)
         return self._view(instrument, new, curve=True), self.book.ts_ns(instrument)
 
     def _view(self, instrument: int, indication: Indication, *, curve: bool) -> View:
-        listing = self.machine.venue.instruments[instrument]
+        listing = listed(self.machine.venue, instrument)
 
         def view(form: Form) -> dict[str, Any]:
             return auction_view(form, listing, indication, curve=curve)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.codes import EventKind, Phase, Side, name_of
+from engine.codes import EventFlag, EventKind, Phase, Side, name_of
 from engine.limits import INSTRUMENTS_MAX
 from engine.machine import Machine
 from gateway.forms import Form
@@ -26,6 +26,10 @@ _CHANGES[
         EventKind.FILL,
         EventKind.CANCELLED,
         EventKind.REPLACED,
+        EventKind.REDUCED,
+        EventKind.TRIGGERED,
+        EventKind.REPRICED,
+        EventKind.AMENDED,
         EventKind.PHASE,
         EventKind.UNCROSSED,
         EventKind.INSTRUMENT_LISTED,
@@ -47,20 +51,27 @@ class BookFeed:
         self._told: dict[Name, Sides] = {}  # what a channel's readers have
 
     def take(self, events: np.ndarray, kinds: np.ndarray, ts_ns: int) -> None:
-        touched = events["instrument"][_CHANGES[kinds]]
+        # A stop that waits is in no public book: that it came, changed or went is not told either.
+        touched = events["instrument"][_CHANGES[kinds] & ((events["flags"] & EventFlag.STOP) == 0)]
         self.dirty[touched] = True
         self.changed_ns[touched] = ts_ns
 
     def tick(self) -> list[int]:
         """Publish what changed; returns the instruments that did."""
-        touched = np.flatnonzero(self.dirty).tolist()
-        self.dirty[touched] = False
+        dirty = np.flatnonzero(self.dirty)
+        self.dirty[dirty] = False
+        touched = [instrument for instrument in dirty.tolist() if instrument in self.machine.venue.instruments]
         for instrument in touched:
             self._versions[instrument] = self.version(instrument) + 1
             for channel in self._channels.get(instrument, {}).values():
                 if channel.readers:
                     self._publish(channel)
         return touched
+
+    def delist(self, instrument: int) -> None:
+        """Its readers hear nothing more."""
+        for channel in self._channels.pop(instrument, {}).values():
+            channel.close()
 
     def version(self, instrument: int) -> int:
         return self._versions.get(instrument, self.first_seq)

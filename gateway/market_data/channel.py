@@ -100,6 +100,10 @@ class Channel:
     def end(self, reader: Reader) -> None:
         self.readers.pop(reader, None)
 
+    def close(self) -> None:
+        """Nothing more will be told."""
+        self.readers.clear()
+
     def resync(self, reader: Reader, from_seq: int) -> None:
         """Every message after `from_seq`, or a snapshot when the ring does not reach back so far."""
         if not self._ring_prev <= from_seq <= self.seq:

@@ -57,6 +57,9 @@ class Hub:
             self.moves.take(kinds)
             self.sales.take(events, kinds, record.ts_ns)
             self.status.take(events, kinds, record.ts_ns)
+            for instrument in events["instrument"][kinds == EventKind.INSTRUMENT_DELISTED].tolist():
+                for feed in (self.book, self.trades, self.auction):
+                    feed.delist(instrument)
         self.private.take(record, events)
 
     def tick(self) -> None:

@@ -13,7 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from engine.codes import COLD_FIRST, EventFlag, EventKind, OrderType, Reason, RefForm, Side, TimeInForce, name_of
+from engine.codes import (
+    COLD_FIRST,
+    AccountFlag,
+    EventFlag,
+    EventKind,
+    OrderType,
+    Reason,
+    RefForm,
+    Side,
+    TimeInForce,
+    name_of,
+)
 from engine.log.record import Record
 from engine.machine import Machine
 from engine.markets.sale_views import account_view
@@ -21,10 +32,19 @@ from engine.messages.audience import AUDIENCE
 from engine.messages.refs import exact_text
 from gateway.forms import Form, scale_of
 from gateway.market_data.channel import Channel, Later, Name, View
+from gateway.market_data.views import listed
+from gateway.order_terms import STOP_TYPES, UNPRICED_TYPES
 
 IDLE_ACCOUNTS_MAX = 1_000  # folds kept without a reader, so that one who comes back finds the ring
 _BID_KINDS = frozenset({EventKind.BID_ACCEPTED, EventKind.LOT_LEADER, EventKind.LOT_OUTBID, EventKind.LOT_SOLD})
 _ORDER_KINDS_END = EventKind.TIMER
+_REPORTS = {
+    EventKind.MASS_CANCELLED: "mass_cancelled",
+    EventKind.CANCEL_AFTER_SET: "cancel_after",
+    EventKind.ACCOUNT_SET: "account",
+    EventKind.TRADE_BUSTED: "busted",
+    EventKind.TRADE_CORRECTED: "corrected",
+}
 assert all("price" not in AUDIENCE[kind].operator for kind in (EventKind.BID_ACCEPTED, EventKind.BID_LATE))
 
 
@@ -41,23 +61,39 @@ class OpenOrder:
     price: int
     qty: int
     open: int
+    display: int = 0  # of an iceberg
+    stop_price: int | None = None  # of a stop that waits for it
+    expire_ns: int = 0
 
     def view(self, form: Form, machine: Machine) -> dict[str, Any]:
-        listing = machine.venue.instruments[self.instrument]
-        priced = self.type != OrderType.MARKET
+        listing = listed(machine.venue, self.instrument)
+        scale = scale_of(listing.tick_size)
         return {
             "order_id": form.order_id(self.order),
             "client_order_id": self.client_order_id,
             "instrument": listing.symbol,
             "side": name_of(Side, self.side),
             "type": name_of(OrderType, self.type),
-            "price": form.price(self.price, scale_of(listing.tick_size)) if priced else None,
+            "price": None if self.type in UNPRICED_TYPES else form.price(self.price, scale),
             "quantity": form.qty(self.qty),
             "filled_quantity": form.qty(self.qty - self.open),
             "open_quantity": form.qty(self.open),
             "time_in_force": name_of(TimeInForce, self.tif),
-            "state": "open" if self.open == self.qty else "partial",
+            "display_quantity": form.qty(self.display) if self.display else None,
+            "stop_price": None if self.stop_price is None else form.price(self.stop_price, scale),
+            "expire_at": form.time(self.expire_ns) if self.expire_ns else None,
+            "state": "waiting" if self.stop_price is not None else "open" if self.open == self.qty else "partial",
         }
+
+    def take_extension(self, record: Record, command: int) -> None:
+        """The rare terms that a NEW or REPLACE states, or states no longer."""
+        number = int(record.batch.rows["extension"][command])
+        self.display, self.stop_price, self.expire_ns = 0, None, 0
+        if number:
+            row = record.batch.extensions[number - 1]
+            self.display, self.expire_ns = int(row["display_qty"]), int(row["expire_at"])
+        if self.type in STOP_TYPES:
+            self.stop_price = int(record.batch.extensions["stop_price"][number - 1]) if number else 0
 
 
 def client_order_id(form: int, hi: int, lo: int, text: str | None) -> str | None:
@@ -73,7 +109,8 @@ def open_order_of(machine: Machine, row: np.void) -> OpenOrder:
     """From a row of ORDER_VIEW."""
     form, order = int(row["ref_form"]), int(row["order"])
     text = machine.hot.text_of(order) if form == RefForm.DIGEST else None
-    return OpenOrder(
+    extra = machine.hot.extra_of(order)
+    found = OpenOrder(
         order,
         client_order_id(form, int(row["ref_hi"]), int(row["ref_lo"]), text),
         int(row["instrument"]),
@@ -84,6 +121,10 @@ def open_order_of(machine: Machine, row: np.void) -> OpenOrder:
         int(row["entered_qty"]),
         int(row["qty"]),
     )
+    if extra is not None:
+        found.display, found.expire_ns = int(extra["peak"]), int(extra["expire_at"])
+        found.stop_price = int(extra["stop_price"]) if extra["waiting"] else None
+    return found
 
 
 class Follow:
@@ -115,6 +156,8 @@ class Follow:
             self._take_bid(event, record)
         elif kind < _ORDER_KINDS_END:
             self._take_order(kind, event, record)
+        elif kind in _REPORTS:
+            self._tell_report(kind, event, record)
 
     def tick(self) -> None:
         if self.changed and self.accounts.readers:
@@ -136,15 +179,34 @@ class Follow:
             order = self._entered(event, record)
             self._tell("accepted", order, event, record)
         elif kind == EventKind.REPLACED:
-            order = self._known(int(event["order"]))
+            order, command = self._known(int(event["order"])), int(event["command"])
             order.price, order.qty, order.open = int(event["price"]), int(event["qty"]), int(event["qty"])
-            row = record.batch.rows[int(event["command"])]
-            order.tif = int(row["tif"])
+            row = record.batch.rows[command]
+            order.type, order.tif = int(row["type"]), int(row["tif"])
+            order.take_extension(record, command)
             self._tell("replaced", order, event, record)
+        elif kind == EventKind.AMENDED:
+            order = self._known(int(event["order"]))
+            order.qty, order.open = order.qty - order.open + int(event["qty"]), int(event["qty"])
+            self._tell("amended", order, event, record, priority_kept=not int(event["leaves"]))
+        elif kind == EventKind.REDUCED:
+            order = self._known(int(event["order"]))
+            order.qty, order.open = order.qty - int(event["qty"]), int(event["leaves"])
+            self._tell("reduced", order, event, record, reason=name_of(Reason, int(event["reason"])))
+        elif kind == EventKind.TRIGGERED:
+            order = self._known(int(event["order"]))
+            unpriced = int(event["flags"]) & EventFlag.UNPRICED
+            order.type, order.stop_price = OrderType.MARKET if unpriced else OrderType.LIMIT, None
+            self._tell("triggered", order, event, record)
+        elif kind == EventKind.REPRICED:
+            order = self._known(int(event["order"]))
+            order.type, order.price = OrderType.LIMIT, int(event["price"])
+            self._tell("repriced", order, event, record)
         elif kind == EventKind.CANCELLED:
             order = self._known(int(event["order"]))
             order.open -= int(event["qty"])
-            self._tell("cancelled", order, event, record, reason=name_of(Reason, int(event["reason"])))
+            reason = name_of(Reason, int(event["reason"]))
+            self._tell("expired" if reason == "expired" else "cancelled", order, event, record, reason=reason)
             self.orders.pop(order.order, None)
         elif kind == EventKind.REJECTED:
             self._tell_rejected(event, record)
@@ -154,7 +216,7 @@ class Follow:
         qty = int(event["qty"])
         order.open = order.open - qty if leaves is None else leaves
         call = bool(int(event["flags"]) & EventFlag.AUCTION)
-        scale = scale_of(self.machine.venue.instruments[order.instrument].tick_size)
+        scale = scale_of(listed(self.machine.venue, order.instrument).tick_size)
         price, name = int(event["price"]), _name(event, record)
         role = "call" if call else "maker" if maker else "taker"
 
@@ -179,6 +241,7 @@ class Follow:
             int(event["qty"]),
             int(event["qty"]),
         )
+        order.take_extension(record, command)
         self.orders[order.order] = order
         return order
 
@@ -196,7 +259,7 @@ class Follow:
             message = {"event": what, "event_id": name} | before.view(form, machine) | more
             message["order_type"] = message.pop("type")  # `type` tells a snapshot from an update
             if not before.open:
-                message["state"] = "cancelled" if what == "cancelled" else "filled"
+                message["state"] = "cancelled" if what in ("cancelled", "expired") else "filled"
             return message if fill is None else message | {"fill": fill(form)}
 
         self.executions.publish(view, record.ts_ns)
@@ -219,6 +282,33 @@ class Follow:
                 "instrument": listing.symbol if listing else None,
                 "code": code,
             }
+
+        self.executions.publish(view, record.ts_ns)
+
+    def _tell_report(self, kind: EventKind, event: np.void, record: Record) -> None:
+        """What concerns the account as a whole, or a trade of the past."""
+        name, what, venue = _name(event, record), _REPORTS[kind], self.machine.venue
+        number = int(event["instrument"])
+        listing = venue.instruments.get(number) or venue.delisted.get(number)
+        qty, leaves, order = int(event["qty"]), int(event["leaves"]), int(event["order"])
+        self.changed = True
+
+        def view(form: Form) -> dict[str, Any]:
+            told: dict[str, Any] = {"event": what, "event_id": name}
+            if kind == EventKind.MASS_CANCELLED:
+                told |= {"instrument": listing.symbol if listing else None, "cancelled_orders": qty}
+                told |= {"cancelled_quantity": form.qty(leaves), "remaining_orders": order}
+                told["reason"] = name_of(Reason, int(event["reason"]))
+            elif kind == EventKind.CANCEL_AFTER_SET:
+                told["cancel_at"] = form.time(leaves) if leaves else None
+            elif kind == EventKind.ACCOUNT_SET:
+                told["frozen"] = bool(leaves & AccountFlag.FROZEN)
+            else:
+                assert listing is not None, "the engine has checked the trade's instrument"
+                told |= {"fill_id": f"{order}-{int(event['counter_order'])}", "instrument": listing.symbol}
+                told |= {"price": form.price(int(event["price"]), scale_of(listing.tick_size))}
+                told |= {"quantity": form.qty(qty), "state": what}
+            return told
 
         self.executions.publish(view, record.ts_ns)
 
@@ -267,7 +357,13 @@ class Follow:
 
     def _summary(self) -> tuple[View, int]:
         account, orders = self.machine.venue.accounts[self.account], len(self.orders)
-        summary = {"account": account.account, "label": account.label, "kind": account.kind, "open_orders": orders}
+        summary = {
+            "account": account.account,
+            "label": account.label,
+            "kind": account.kind,
+            "open_orders": orders,
+            "frozen": account.frozen,
+        }
         return lambda form: summary, self.machine.ts_ns
 
 

@@ -1,5 +1,5 @@
-"""The status feed: the phase of every instrument and its next calendar moves, and whether the venue's disk is nearly
-full, told as soon as one changes."""
+"""The status feed: the phase of every instrument, its collar and its next calendar moves, whether the venue's disk is
+nearly full and whether its operator has stopped it, told as soon as one changes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,19 @@ from gateway.market_data.moves import Moves
 from gateway.market_data.views import status_view
 
 _KINDS = np.zeros(256, bool)
-_KINDS[[EventKind.PHASE, EventKind.SCHEDULED, EventKind.INSTRUMENT_LISTED]] = True
+_KINDS[
+    [
+        EventKind.PHASE,
+        EventKind.SCHEDULED,
+        EventKind.INSTRUMENT_LISTED,
+        EventKind.INSTRUMENT_CHANGED,
+        EventKind.INSTRUMENT_DELISTED,
+        EventKind.COLLAR_SET,
+        EventKind.CALL_EXTENDED,
+        EventKind.CALL_HELD,
+        EventKind.KILL_SWITCHED,
+    ]
+] = True
 
 
 def storage_word(low: bool) -> str:
@@ -48,11 +60,18 @@ class StatusFeed:
 
     def _view(self, instruments: list[int]) -> View:
         venue, hot = self.machine.venue, self.machine.hot
-        seen = [(venue.instruments[i].symbol, hot.phase(i), list(self.moves.of(i))) for i in instruments]
-
-        storage = storage_word(self.storage_low)
+        seen = [
+            (venue.instruments[i], hot.phase(i), list(self.moves.of(i))) for i in instruments if i in venue.instruments
+        ]
+        gone = [venue.delisted[i].symbol for i in instruments if i in venue.delisted]
+        storage, stopped = storage_word(self.storage_low), venue.stop is not None
 
         def view(form: Form) -> dict[str, Any]:
-            return {"instruments": [status_view(form, *status) for status in seen], "storage": storage}
+            message = {
+                "instruments": [status_view(form, *status) for status in seen],
+                "storage": storage,
+                "stopped": stopped,
+            }
+            return message | {"delisted": gone} if gone else message
 
         return view

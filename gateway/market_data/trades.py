@@ -9,7 +9,7 @@ import numpy as np
 from engine.machine import Machine
 from gateway.forms import Form
 from gateway.market_data.channel import Channel, Later, Name, View
-from gateway.market_data.views import Trade, trade_view
+from gateway.market_data.views import Trade, listed, trade_view
 from gateway.trade_fold import TradeFold
 
 MESSAGE_TRADES_MAX = 500  # a busier tick sends several messages
@@ -38,6 +38,7 @@ class TradesFeed:
             return
         self._number()
         pending, self._pending = self._pending, {}
+        pending = {instrument: trades for instrument, trades in pending.items() if instrument in self._channels}
         for instrument, trades in pending.items():
             for start in range(0, len(trades), MESSAGE_TRADES_MAX):
                 view = self._view(instrument, trades[start : start + MESSAGE_TRADES_MAX])
@@ -66,6 +67,12 @@ class TradesFeed:
                 self._pending.pop(instrument, None)
                 channel.restart(channel.seq + 1)  # who comes back with an earlier seq needs a snapshot: it missed these
 
+    def delist(self, instrument: int) -> None:
+        """Its readers hear nothing more."""
+        channel = self._channels.pop(instrument, None)
+        if channel is not None:
+            channel.close()
+
     def _snapshot(self, instrument: int) -> tuple[View, int]:
         """Recent trades that the channel has told or will not tell again."""
         recent = self.recent(instrument)
@@ -74,7 +81,7 @@ class TradesFeed:
         return self._view(instrument, told[::-1]), told[-1].ts_ns if told else self.started_ns
 
     def _view(self, instrument: int, trades: list[Trade]) -> View:
-        listing = self.machine.venue.instruments[instrument]
+        listing = listed(self.machine.venue, instrument)
 
         def view(form: Form) -> dict[str, Any]:
             return {"trades": [trade_view(form, listing, trade) for trade in trades]}

@@ -11,9 +11,12 @@ from engine.codes import Phase, Side, TimerKind, name_of
 from engine.domain.curve import Clearing
 from engine.domain.instruments import Instrument
 from engine.domain.units import decimal_text
-from engine.state.venue import Move
+from engine.markets.collars import EVERYWHERE, collar_of
+from engine.markets.extensions import Outlook
+from engine.state.venue import Move, Venue
 from gateway.forms import Form, scale_of
 
+SECOND_NS = 10**9
 NEXT_MOVES = 4  # calendar moves shown of each instrument
 CURVE_POINTS_MAX = 400  # a wider curve is thinned evenly, its ends and the price kept
 COLLECTING = frozenset({Phase.PRE_OPEN, Phase.CALL, Phase.NO_CANCEL, Phase.FROZEN})  # phases that have an indication
@@ -36,10 +39,16 @@ class Indication(NamedTuple):
     """What an uncross now would give, and the cumulated curve behind it: (price, demand, supply), price rising."""
 
     clearing: Clearing
+    outlook: Outlook | None  # None outside the phases that have one
     reference: int | None
     phase: int
     uncross_ns: int | None
     curve: list[Level]
+
+
+def listed(venue: Venue, instrument: int) -> Instrument:
+    """An instrument, as it was at its end where it has one: orders and trades of the past speak of it."""
+    return venue.instruments.get(instrument) or venue.delisted[instrument]
 
 
 def moves_view(form: Form, moves: Iterable[Move]) -> list[dict[str, Any]]:
@@ -48,6 +57,7 @@ def moves_view(form: Form, moves: Iterable[Move]) -> list[dict[str, Any]]:
             "at": form.time(move.due_ns),
             "phase": name_of(Phase, move.phase),
             "uncross": move.kind == TimerKind.UNCROSS,
+            "random_seconds": move.random_ns // SECOND_NS,
         }
         for move in moves
     ]
@@ -75,6 +85,16 @@ def instrument_view(form: Form, instrument: Instrument, phase: int, moves: Itera
         "price_min": form.price(instrument.price_min, scale),
         "price_max": form.price(instrument.price_max, scale),
         "qty_max": form.qty(instrument.qty_max),
+        "multiplier": str(instrument.multiplier),
+        "deposit": instrument.deposit,
+        "classes": instrument.classes,
+        "collar": collar_view(form, instrument),
+        "collar_floor": form.price(instrument.collar_floor, scale),
+        "collar_bps": instrument.collar_bps,
+        "extension_seconds": instrument.extension_ns // SECOND_NS,
+        "extensions_max": instrument.extensions_max,
+        "widen_bps": instrument.widen_bps,
+        "after_extensions": instrument.after_extensions,
         "reference": None if reference is None else form.price(reference, scale),
         "rules": instrument.rules,
         "phase": name_of(Phase, phase),
@@ -84,8 +104,22 @@ def instrument_view(form: Form, instrument: Instrument, phase: int, moves: Itera
     }
 
 
-def status_view(form: Form, symbol: str, phase: int, moves: Iterable[Move]) -> dict[str, Any]:
-    return {"instrument": symbol, "phase": name_of(Phase, phase), "next_moves": moves_view(form, moves)}
+def collar_view(form: Form, instrument: Instrument) -> dict[str, Any] | None:
+    """Prices, both included, within which takers trade; None: everywhere."""
+    collar = collar_of(instrument)
+    if collar == EVERYWHERE:
+        return None
+    scale = scale_of(instrument.tick_size)
+    return {"low": form.price(collar.low, scale), "high": form.price(collar.high, scale)}
+
+
+def status_view(form: Form, instrument: Instrument, phase: int, moves: Iterable[Move]) -> dict[str, Any]:
+    return {
+        "instrument": instrument.symbol,
+        "phase": name_of(Phase, phase),
+        "collar": collar_view(form, instrument),
+        "next_moves": moves_view(form, moves),
+    }
 
 
 def levels_of(depth: np.ndarray) -> list[Level]:
@@ -123,7 +157,16 @@ def auction_view(form: Form, instrument: Instrument, indication: Indication, *, 
         "side": None if not surplus else "buy" if surplus > 0 else "sell",
         "reference": None if indication.reference is None else form.price(indication.reference, scale),
         "uncross_at": None if indication.uncross_ns is None else form.time(indication.uncross_ns),
+        "extensions": 0,
+        "outcome": None,
+        "corridor": None,
     }
+    outlook = indication.outlook
+    if outlook is not None:
+        view |= {"extensions": outlook.extensions, "outcome": outlook.outcome.value}
+        if outlook.corridor != EVERYWHERE:
+            low, high = outlook.corridor
+            view["corridor"] = {"low": form.price(low, scale), "high": form.price(high, scale)}
     if curve:
         view["curve"] = [
             [form.price(at, scale), form.qty(demand), form.qty(supply)] for at, demand, supply in indication.curve

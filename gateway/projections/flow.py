@@ -12,7 +12,7 @@ from engine.codes import RefForm
 from engine.log.record import Record
 from engine.messages.bodies import Body, decode_body
 from engine.messages.refs import exact_text
-from engine.messages.rows import joined
+from engine.messages.rows import EXTENSION, joined
 
 Rows = (
     Iterable[tuple[Any, ...]] | np.ndarray
@@ -29,6 +29,8 @@ class Flow:
     ts_ns: np.ndarray  # int64[n]
     row: np.ndarray  # int64[n]  row of the event's command in `rows`
     rows: np.ndarray  # COMMAND[m]
+    extensions: np.ndarray  # EXTENSION[x] of all records
+    extension_at: np.ndarray  # int64[m]  where each row's extension stands among them; -1: it has none
     blob: bytes
     body_end: np.ndarray  # int64[m]  where each row's body ends in the blob
 
@@ -39,12 +41,17 @@ class Flow:
         counts = np.array([record.count for record, _, _ in batch], np.int64)
         command = events["command"].astype(np.int64)
         rows = joined([record.batch.rows for record, _, _ in batch])
+        extended = [record.batch.extensions for record, _, _ in batch if len(record.batch.extensions)]
+        before = np.cumsum([0, *(len(record.batch.extensions) for record, _, _ in batch[:-1])])
+        number = rows["extension"].astype(np.int64)
         return cls(
             events,
             np.repeat(np.array([record.first_seq for record, _, _ in batch], np.int64), lengths) + command,
             np.repeat(np.array([record.ts_ns for record, _, _ in batch], np.int64), lengths),
             np.repeat(np.cumsum(counts) - counts, lengths) + command,
             rows,
+            joined(extended) if extended else np.zeros(0, EXTENSION),
+            np.where(number > 0, number - 1 + np.repeat(before, counts), -1),
             b"".join(record.batch.blob for record, _, _ in batch),
             np.cumsum(rows["body_length"], dtype=np.int64),
         )

@@ -18,15 +18,17 @@ PLACE_MAX = 2**63 - 1
 
 ORDER_COLUMNS = (
     "order_id, instrument, side, type, price_ticks, qty_lots, filled_lots, time_in_force, close_reason, seq,"
-    " entered_ns, closed_seq, closed_ns, client_stream, client_number, client_text"
+    " entered_ns, closed_seq, closed_ns, client_stream, client_number, client_text, display_lots, stop_ticks, expire_ns"
 )
+_ORDERS = "orders LEFT JOIN order_terms USING (seq)"
+BUSTED = 2  # state of a fill that is as if it had not been
 
-# Of the fills with these numbers.
+# Of the fills with these numbers, without those that were busted.
 _CANDLES = """
     SELECT c.start_ns, o.price_ticks, c.high, c.low, l.price_ticks, c.volume, c.trades
     FROM (SELECT ts_ns / :length * :length AS start_ns, min(fill) AS first, max(fill) AS last, max(price_ticks) AS high,
                  min(price_ticks) AS low, sum(qty_lots) AS volume, count(*) AS trades
-          FROM json_each(:numbers) CROSS JOIN fills ON fill = value GROUP BY 1) c
+          FROM json_each(:numbers) CROSS JOIN fills ON fill = value WHERE state < 2 GROUP BY 1) c
     JOIN fills o ON o.fill = c.first JOIN fills l ON l.fill = c.last
     ORDER BY c.start_ns
 """
@@ -43,7 +45,7 @@ def order_of(db: sqlite3.Connection, account: int, order: int) -> tuple | None:
     for block in range(_last_seq(db) // SEQS_PER_BLOCK, -1, -1):
         seqs, orders = entries_in(block, _entries(db, "orders_of_account", block, account))
         for seq in seqs[orders == order].tolist():
-            return db.execute(f"SELECT {ORDER_COLUMNS} FROM orders WHERE seq = ?", (seq,)).fetchone()
+            return db.execute(f"SELECT {ORDER_COLUMNS} FROM {_ORDERS} WHERE seq = ?", (seq,)).fetchone()
     return None
 
 
@@ -54,14 +56,16 @@ def closed_before(db: sqlite3.Connection, account: int, before: tuple[int, int])
         for closing in sorted(set(zip(closed.tolist(), entered.tolist(), strict=True)), reverse=True):
             if closing < before:
                 # One whose order lived on has another closed_seq, or none.
-                yield from db.execute(f"SELECT {ORDER_COLUMNS} FROM orders WHERE closed_seq = ? AND seq = ?", closing)
+                yield from db.execute(
+                    f"SELECT {ORDER_COLUMNS} FROM {_ORDERS} WHERE closed_seq = ? AND seq = ?", closing
+                )
 
 
 def trades_before(db: sqlite3.Connection, instrument: int, end: int, chunk: int) -> Iterator[tuple]:
     """Trades of an instrument before the fill `end`, the last first; read `chunk` at a time."""
     for numbers in _fills_before(db, "fills_of_instrument", instrument, 0, end, chunk):
         yield from db.execute(
-            "SELECT fill, trade_id, price_ticks, qty_lots, taker_side, ts_ns"
+            "SELECT fill, trade_id, price_ticks, qty_lots, taker_side, state, ts_ns"
             " FROM json_each(?) CROSS JOIN fills ON fill = value",
             (numbers,),
         )
@@ -78,13 +82,23 @@ def sides_before(
     for numbers in _fills_before(db, "fills_of_account", account, start, min(end, before[0] + 1), PAGE_LIMIT_DEFAULT):
         for fill, seq, idx, buyer, buy_order, seller, sell_order, *what in db.execute(
             "SELECT fill, seq, idx, buy_account, buy_order, sell_account, sell_order, instrument, trade_id, taker_side,"
-            " price_ticks, qty_lots, ts_ns FROM json_each(?) CROSS JOIN fills ON fill = value",
+            " price_ticks, qty_lots, state, ts_ns FROM json_each(?) CROSS JOIN fills ON fill = value",
             (numbers,),
         ):
             for side, party, own in ((0, buyer, buy_order), (1, seller, sell_order)):
                 later = fill < before[0] or (fill == before[0] and side > before[1])
                 if party == account and order in (None, own) and later:
                     yield (fill, side, seq, idx, own, *what)
+
+
+def fill_of(db: sqlite3.Connection, seq: int, index: int) -> tuple | None:
+    """instrument, price_ticks, qty_lots, buyer and seller of the fill with this name, as they hold now."""
+    first = first_fill(db, "seq", seq)
+    return db.execute(
+        "SELECT instrument, price_ticks, qty_lots, buy_account, sell_account FROM fills"
+        " WHERE fill BETWEEN ? AND ? AND seq = ? AND idx = ?",
+        (first, first + index, seq, index),
+    ).fetchone()
 
 
 def life_of(db: sqlite3.Connection, account: int, order: int) -> tuple[int, int]:

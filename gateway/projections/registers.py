@@ -13,14 +13,26 @@ from functools import partial
 
 import numpy as np
 
-from engine.codes import EventFlag, EventKind, Phase, SaleState, name_of
+from engine.codes import AccountFlag, EventFlag, EventKind, Phase, SaleState, name_of
 from engine.domain.units import decimals_of, ticks_to_text, value_minor
 from engine.limits import ACCOUNTS_MAX
-from engine.messages.bodies import Body, ListInstrument, OpenAccount, OpenSale
+from engine.markets.random_end import commitment, content_of
+from engine.messages.bodies import (
+    Body,
+    BustTrade,
+    ChangeInstrument,
+    CorrectTrade,
+    ListInstrument,
+    OpenAccount,
+    OpenSale,
+    SetLimits,
+)
 from gateway.projections.flow import Flow
 
 STORED_INT_MAX = 2**63 - 1
 COLD_EVENTS_FIRST = 32  # kinds below are those of orders, handled as columns
+
+CORRECTED, BUSTED = 1, 2  # states of a fill
 
 Told = Iterator[tuple[str, tuple]]  # (statement, row)
 
@@ -54,6 +66,7 @@ class Registers:
         self.sales: dict[int, SaleTerms] = {}  # not finished
         self.accounts = np.zeros(ACCOUNTS_MAX + 1, bool)  # opened
         self.auctions = 0  # running number over the venue
+        self._announced = (0, 0, 0)  # index, announced_ns, window_ns of the last RANDOM_END
 
     def price_text(self, instrument: int, ticks: int | None) -> str | None:
         return None if ticks is None else ticks_to_text(ticks, self.instruments[instrument].tick_size)
@@ -102,6 +115,60 @@ class Registers:
         reference = None if int(event["flags"]) & EventFlag.NO_PRICE else int(event["price"])
         self.instruments[instrument].reference_ticks = reference
         yield "reference", (reference, self.price_text(instrument, reference), instrument)
+
+    def _account_set(self, event: np.void, seq: int, ts_ns: int, body: Callable[[], Body]) -> Told:
+        flags = int(event["leaves"])
+        frozen, coop = bool(flags & AccountFlag.FROZEN), bool(flags & AccountFlag.COOP)
+        yield "account_set", (int(event["order"]), frozen, coop, int(event["account"]))
+
+    def _limits_set(self, event: np.void, seq: int, ts_ns: int, body: Callable[[], Body]) -> Told:
+        said = body()
+        assert isinstance(said, SetLimits)
+        key, limits = (said.account, said.currency), (said.buy_max, said.sell_max, said.orders_max)
+        if any(limits):
+            yield "account_limits", (*key, *limits)
+        else:
+            yield "account_limits_gone", key
+
+    def _instrument_changed(self, event: np.void, seq: int, ts_ns: int, body: Callable[[], Body]) -> Told:
+        said = body()
+        assert isinstance(said, ChangeInstrument)
+        state = self.instruments[said.instrument]
+        state.rules = said.rules or state.rules
+        attributes = None if said.attributes is None else _json(said.attributes)
+        yield "instrument_changed", (said.name, attributes, said.source, said.rules, said.instrument)
+
+    def _instrument_delisted(self, event: np.void, seq: int, ts_ns: int, body: Callable[[], Body]) -> Told:
+        yield "instrument_delisted", (seq, ts_ns, int(event["instrument"]))
+
+    def _random_end(self, event: np.void, seq: int, ts_ns: int, body: Callable[[], Body]) -> Told:
+        """Its commitment follows at once."""
+        self._announced = int(event["index"]), int(event["leaves"]), int(event["qty"])
+        yield from ()
+
+    def _seed_committed(self, event: np.void, seq: int, ts_ns: int, body: Callable[[], Body]) -> Told:
+        index, announced_ns, window_ns = self._announced
+        assert index + 1 == event["index"], "a commitment follows the announcement"
+        commitment = _content(event).hex()
+        yield "random_end", (seq, index, ts_ns, int(event["instrument"]), announced_ns, window_ns, commitment)
+
+    def _seed_revealed(self, event: np.void, seq: int, ts_ns: int, body: Callable[[], Body]) -> Told:
+        seed = _content(event)
+        yield "seed", (seed.hex(), seq, ts_ns, commitment(seed).hex())
+
+    def _trade_busted(self, event: np.void, seq: int, ts_ns: int, body: Callable[[], Body]) -> Told:
+        said = body()
+        assert isinstance(said, BustTrade)
+        terms = said.price, said.qty
+        yield "correction", (seq, ts_ns, said.seq, said.index, BUSTED, *terms, *terms, said.why)
+        yield "fill_corrected", (BUSTED, *terms, said.seq, said.index)
+
+    def _trade_corrected(self, event: np.void, seq: int, ts_ns: int, body: Callable[[], Body]) -> Told:
+        said = body()
+        assert isinstance(said, CorrectTrade)
+        new = said.new_price, said.new_qty
+        yield "correction", (seq, ts_ns, said.seq, said.index, CORRECTED, said.price, said.qty, *new, said.why)
+        yield "fill_corrected", (CORRECTED, *new, said.seq, said.index)
 
     def _phase(self, event: np.void, seq: int, ts_ns: int, body: Callable[[], Body]) -> Told:
         yield "phase", (name_of(Phase, int(event["reason"])), int(event["instrument"]))
@@ -184,6 +251,15 @@ _TELLS: dict[int, str] = {
     EventKind.ACCOUNT_OPENED: "_account_opened",
     EventKind.INSTRUMENT_LISTED: "_instrument_listed",
     EventKind.REFERENCE_SET: "_reference_set",
+    EventKind.ACCOUNT_SET: "_account_set",
+    EventKind.LIMITS_SET: "_limits_set",
+    EventKind.INSTRUMENT_CHANGED: "_instrument_changed",
+    EventKind.INSTRUMENT_DELISTED: "_instrument_delisted",
+    EventKind.RANDOM_END: "_random_end",
+    EventKind.SEED_COMMITTED: "_seed_committed",
+    EventKind.SEED_REVEALED: "_seed_revealed",
+    EventKind.TRADE_BUSTED: "_trade_busted",
+    EventKind.TRADE_CORRECTED: "_trade_corrected",
     EventKind.PHASE: "_phase",
     EventKind.UNCROSSED: "_uncrossed",
     EventKind.SALE_OPENED: "_sale_opened",
@@ -193,6 +269,11 @@ _TELLS: dict[int, str] = {
     EventKind.LOT_PASSED_IN: "_lot_passed_in",
     EventKind.SALE_FINISHED: "_sale_finished",
 }
+
+
+def _content(event: np.void) -> bytes:
+    """The 32 bytes that an event carries."""
+    return content_of(*(int(event[name]) for name in ("order", "counter_order", "qty", "leaves")))
 
 
 def stored_int(value: int) -> int | str:

@@ -24,8 +24,21 @@ CREATE TABLE accounts (
     label      TEXT    NOT NULL,
     kind       TEXT    NOT NULL,
     opened_seq INTEGER NOT NULL,
-    opened_ns  INTEGER NOT NULL
+    opened_ns  INTEGER NOT NULL,
+    group_number INTEGER NOT NULL DEFAULT 0,  -- accounts of one owner; 0: none
+    frozen       INTEGER NOT NULL DEFAULT 0,
+    coop         INTEGER NOT NULL DEFAULT 0
 );
+
+-- What an account may have open in a currency; 0: no limit.
+CREATE TABLE account_limits (
+    account    INTEGER NOT NULL,
+    currency   TEXT    NOT NULL,
+    buy_max    INTEGER NOT NULL,
+    sell_max   INTEGER NOT NULL,
+    orders_max INTEGER NOT NULL,
+    PRIMARY KEY (account, currency)
+) WITHOUT ROWID;
 
 CREATE TABLE instruments (
     instrument        INTEGER PRIMARY KEY,
@@ -49,7 +62,9 @@ CREATE TABLE instruments (
     trades            INTEGER NOT NULL DEFAULT 0,  -- running number of the last trade
     auctions          INTEGER NOT NULL DEFAULT 0,  -- running number of the last uncross
     listed_seq        INTEGER NOT NULL,
-    listed_ns         INTEGER NOT NULL
+    listed_ns         INTEGER NOT NULL,
+    delisted_seq      INTEGER,
+    delisted_ns       INTEGER
 );
 
 CREATE TABLE orders (
@@ -58,10 +73,10 @@ CREATE TABLE orders (
     account       INTEGER NOT NULL,
     instrument    INTEGER NOT NULL,
     side          INTEGER NOT NULL,
-    type          INTEGER NOT NULL,
+    type          INTEGER NOT NULL,     -- as it is now: a stop that was triggered is a market or limit order
     time_in_force INTEGER NOT NULL,
     price_ticks   INTEGER NOT NULL,  -- 0 without a limit: its type says so
-    qty_lots      INTEGER NOT NULL,  -- filled so far plus open when it was entered or last replaced
+    qty_lots      INTEGER NOT NULL,  -- filled so far plus open when it was entered or last changed
     filled_lots   INTEGER NOT NULL,
     entered_ns    INTEGER NOT NULL,
     closed_seq    INTEGER NOT NULL,  -- of the command that ended it; 0: it is open
@@ -70,6 +85,14 @@ CREATE TABLE orders (
     client_stream INTEGER,           -- client id of the packed form
     client_number INTEGER,
     client_text   TEXT               -- client id that is a text
+);
+
+-- What few orders have.
+CREATE TABLE order_terms (
+    seq          INTEGER PRIMARY KEY,  -- of the command that entered it
+    display_lots INTEGER,              -- of an iceberg
+    stop_ticks   INTEGER,              -- of a stop, triggered or not
+    expire_ns    INTEGER
 );
 
 -- One row per fill, both sides. Its name for ever is (shard, seq, idx). What one account may see of it: account_fills.
@@ -86,8 +109,38 @@ CREATE TABLE fills (
     buy_account  INTEGER NOT NULL,
     buy_order    INTEGER NOT NULL,
     sell_account INTEGER NOT NULL,
-    sell_order   INTEGER NOT NULL
+    sell_order   INTEGER NOT NULL,
+    state        INTEGER NOT NULL DEFAULT 0  -- 1: corrected, to the price and quantity here; 2: busted
 );
+
+-- What an operator said of trades of the past. `fills` has what holds.
+CREATE TABLE corrections (
+    seq                INTEGER PRIMARY KEY,
+    ts_ns              INTEGER NOT NULL,
+    fill_seq           INTEGER NOT NULL,
+    fill_idx           INTEGER NOT NULL,
+    state              INTEGER NOT NULL,  -- 1: corrected, 2: busted
+    price_ticks_before INTEGER NOT NULL,
+    qty_lots_before    INTEGER NOT NULL,
+    price_ticks        INTEGER NOT NULL,
+    qty_lots           INTEGER NOT NULL,
+    why                TEXT    NOT NULL
+);
+
+-- Calls with a random end: what was committed to, and the seed once it was told (engine/markets/random_end.py).
+CREATE TABLE random_ends (
+    seq          INTEGER NOT NULL,
+    idx          INTEGER NOT NULL,
+    ts_ns        INTEGER NOT NULL,
+    instrument   INTEGER NOT NULL,
+    announced_ns INTEGER NOT NULL,
+    window_ns    INTEGER NOT NULL,
+    commitment   TEXT    NOT NULL UNIQUE,  -- BLAKE2b-256 of the seed, hexadecimal
+    seed         TEXT,
+    revealed_seq INTEGER,
+    revealed_ns  INTEGER,
+    PRIMARY KEY (seq, idx)
+) WITHOUT ROWID;
 
 -- Which fills are an account's or an instrument's, and which orders of an account were entered and closed: for each block
 -- of the log one row with all of them, the oldest first, as little-endian numbers. Indexes on `orders` and `fills` would
@@ -193,20 +246,21 @@ CREATE VIEW orders_readable AS
            (SELECT name FROM codes WHERE field = 'side' AND code = side) AS side,
            (SELECT name FROM codes WHERE field = 'type' AND code = type) AS type,
            (SELECT name FROM codes WHERE field = 'time_in_force' AND code = time_in_force) AS time_in_force,
-           iif(type = 1, NULL, price_ticks) AS price_ticks,
-           CASE WHEN type = 1 OR tick_units > 9000000000 THEN NULL
+           iif(type IN (1, 2, 3), NULL, price_ticks) AS price_ticks,
+           CASE WHEN type IN (1, 2, 3) OR tick_units > 9000000000 THEN NULL
                 WHEN tick_scale = 1 THEN CAST(price_ticks * tick_units AS TEXT)
                 ELSE printf('%s%d.%0*d', iif(price_ticks < 0, '-', ''), abs(price_ticks * tick_units) / tick_scale,
                             length(tick_scale) - 1, abs(price_ticks * tick_units) % tick_scale) END AS price,
            qty_lots, filled_lots, iif(closed_seq > 0, 0, qty_lots - filled_lots) AS open_lots,
            CASE WHEN close_reason > 0 THEN 'cancelled' WHEN closed_seq > 0 THEN 'filled' WHEN filled_lots > 0 THEN 'partial'
-                ELSE 'open' END AS status,
+                WHEN type IN (3, 4) THEN 'waiting' ELSE 'open' END AS status,
            iif(client_stream IS NULL, client_text, printf('%u/%u', client_stream, client_number)) AS client_order_id,
+           display_lots, stop_ticks, expire_ns,
            seq, entered_ns, nullif(closed_seq, 0) AS closed_seq, nullif(closed_ns, 0) AS closed_ns,
            (SELECT name FROM codes WHERE field = 'reason' AND code = nullif(close_reason, 0)) AS close_reason,
            strftime('%Y-%m-%dT%H:%M:%S', entered_ns / 1000000000, 'unixepoch') || printf('.%06dZ', entered_ns / 1000 % 1000000) AS entered,
            strftime('%Y-%m-%dT%H:%M:%S', nullif(closed_ns, 0) / 1000000000, 'unixepoch') || printf('.%06dZ', closed_ns / 1000 % 1000000) AS closed
-    FROM orders JOIN instruments USING (instrument);
+    FROM orders JOIN instruments USING (instrument) LEFT JOIN order_terms USING (seq);
 
 -- value_minor is null where ticks x lots x numerator goes beyond 64 bits, price where a tick does; `qhatu export` has them.
 CREATE VIEW fills_readable AS
@@ -222,7 +276,8 @@ CREATE VIEW fills_readable AS
                     abs(product % value_denominator) > value_denominator - abs(product % value_denominator)
                     OR (abs(product % value_denominator) = value_denominator - abs(product % value_denominator)
                         AND product / value_denominator % 2 <> 0)) END AS value_minor,
-           currency, buy_account, buy_order, sell_account, sell_order, ts_ns,
+           currency, buy_account, buy_order, sell_account, sell_order,
+           CASE state WHEN 1 THEN 'corrected' WHEN 2 THEN 'busted' ELSE 'done' END AS state, ts_ns,
            strftime('%Y-%m-%dT%H:%M:%S', ts_ns / 1000000000, 'unixepoch') || printf('.%06dZ', ts_ns / 1000 % 1000000) AS time
     FROM (SELECT *, price_ticks * qty_lots * value_numerator AS product FROM fills JOIN instruments USING (instrument));
 
@@ -232,16 +287,16 @@ CREATE VIEW auctions_readable AS
 
 -- What everyone may see of a fill.
 CREATE VIEW trades AS
-    SELECT symbol, trade_id, kind, taker_side AS side, price_ticks, price, qty_lots, ts_ns, time FROM fills_readable;
+    SELECT symbol, trade_id, kind, taker_side AS side, price_ticks, price, qty_lots, state, ts_ns, time FROM fills_readable;
 
 -- What each party may see of its fills: one row a side, nothing of the other side.
 CREATE VIEW account_fills AS
     SELECT buy_account AS account, fill, seq, idx, symbol, trade_id, 'buy' AS side,
            CASE WHEN kind = 'call' THEN 'call' WHEN taker_side = 'buy' THEN 'taker' ELSE 'maker' END AS role,
-           buy_order AS order_id, price_ticks, price, qty_lots, value_minor, currency, kind, ts_ns, time
+           buy_order AS order_id, price_ticks, price, qty_lots, value_minor, currency, kind, state, ts_ns, time
     FROM fills_readable
     UNION ALL
     SELECT sell_account, fill, seq, idx, symbol, trade_id, 'sell',
            CASE WHEN kind = 'call' THEN 'call' WHEN taker_side = 'sell' THEN 'taker' ELSE 'maker' END,
-           sell_order, price_ticks, price, qty_lots, value_minor, currency, kind, ts_ns, time
+           sell_order, price_ticks, price, qty_lots, value_minor, currency, kind, state, ts_ns, time
     FROM fills_readable;

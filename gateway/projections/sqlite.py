@@ -22,7 +22,7 @@ from gateway.projections.flow import Changes, Rows
 from gateway.projections.fold import Cursor, Fold
 from gateway.projections.registers import InstrumentState, SaleTerms
 
-SCHEMA_VERSION = 3  # a file of another version is rebuilt
+SCHEMA_VERSION = 4  # a file of another version is rebuilt
 CACHE_KIB = 64 * 1024
 PAGE_BYTES = 8_192
 CHECKPOINT_PAGES = 128  # 1 MiB of write-ahead log: carried over in small pieces, it keeps the log's syncs waiting less
@@ -44,11 +44,17 @@ _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 # Applied in this order within a transaction; rows of one statement stand in the order of their events.
 STATEMENTS: dict[str, str] = {
-    "account": "INSERT INTO accounts VALUES (?, ?, ?, ?, ?)",
+    "account": "INSERT INTO accounts (account, label, kind, opened_seq, opened_ns) VALUES (?, ?, ?, ?, ?)",
+    "account_set": "UPDATE accounts SET group_number = ?, frozen = ?, coop = ? WHERE account = ?",
+    "account_limits": "INSERT OR REPLACE INTO account_limits VALUES (?, ?, ?, ?, ?)",
+    "account_limits_gone": "DELETE FROM account_limits WHERE account = ? AND currency = ?",
     "instrument": "INSERT INTO instruments (instrument, symbol, name, commodity, tick_size, tick_units,"
     " tick_scale, price_unit, lot_unit, currency, value_numerator, value_denominator, rules, attributes, source,"
     " reference_ticks, reference, phase, listed_seq, listed_ns)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "instrument_changed": "UPDATE instruments SET name = coalesce(?, name), attributes = coalesce(?, attributes),"
+    " source = coalesce(?, source), rules = coalesce(?, rules) WHERE instrument = ?",
+    "instrument_delisted": "UPDATE instruments SET delisted_seq = ?, delisted_ns = ? WHERE instrument = ?",
     "reference": "UPDATE instruments SET reference_ticks = ?, reference = ? WHERE instrument = ?",
     "phase": "UPDATE instruments SET phase = ? WHERE instrument = ?",
     "order": "INSERT INTO orders (seq, order_id, account, instrument, side, type, time_in_force, price_ticks, qty_lots,"
@@ -61,9 +67,12 @@ STATEMENTS: dict[str, str] = {
     "order_filled": "UPDATE orders SET filled_lots = filled_lots + ?1,"
     " closed_seq = iif(filled_lots + ?1 = qty_lots, ?2, 0), closed_ns = iif(filled_lots + ?1 = qty_lots, ?3, 0)"
     " WHERE seq = ?4",
-    # ?: tif, ticks, qty without what was filled before, filled, closed seq, ns, reason, seq
-    "order_replaced": "UPDATE orders SET time_in_force = ?1, price_ticks = ?2, qty_lots = filled_lots + ?3,"
-    " filled_lots = filled_lots + ?4, closed_seq = ?5, closed_ns = ?6, close_reason = ?7 WHERE seq = ?8",
+    # ?: type, tif (-1: as before), ticks, qty without what was filled before, filled, closed seq, ns, reason, seq
+    "order_changed": "UPDATE orders SET type = iif(?1 < 0, type, ?1), time_in_force = iif(?2 < 0, time_in_force, ?2),"
+    " price_ticks = ?3, qty_lots = filled_lots + ?4, filled_lots = filled_lots + ?5, closed_seq = ?6, closed_ns = ?7,"
+    " close_reason = ?8 WHERE seq = ?9",
+    "order_terms_gone": "DELETE FROM order_terms WHERE seq = ?",
+    "order_terms": "INSERT OR REPLACE INTO order_terms VALUES (?, ?, ?, ?)",
     # ?: filled in this batch, closed seq, ns, reason, seq
     "order_cancelled": "UPDATE orders SET filled_lots = filled_lots + ?, closed_seq = ?, closed_ns = ?,"
     " close_reason = ? WHERE seq = ?",
@@ -72,11 +81,25 @@ STATEMENTS: dict[str, str] = {
     " ON CONFLICT (block, account) DO UPDATE SET entries = CAST(entries || excluded.entries AS BLOB)",
     "closed_account": "INSERT INTO closed_of_account VALUES (?, ?, ?)"
     " ON CONFLICT (block, account) DO UPDATE SET entries = CAST(entries || excluded.entries AS BLOB)",
-    "fill": "INSERT INTO fills VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "fill": "INSERT INTO fills (fill, seq, idx, ts_ns, instrument, trade_id, taker_side, price_ticks, qty_lots,"
+    " buy_account, buy_order, sell_account, sell_order) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     "fill_account": "INSERT INTO fills_of_account VALUES (?, ?, ?)"
     " ON CONFLICT (block, account) DO UPDATE SET entries = CAST(entries || excluded.entries AS BLOB)",
     "fill_instrument": "INSERT INTO fills_of_instrument VALUES (?, ?, ?)"
     " ON CONFLICT (block, instrument) DO UPDATE SET entries = CAST(entries || excluded.entries AS BLOB)",
+    "correction": "INSERT INTO corrections VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    # Fills have no index by name: their sequence never falls, so the first of a command is found by bisection.
+    # ?: state, ticks, lots, seq, idx
+    "fill_corrected": "WITH RECURSIVE place (low, high) AS ("
+    " SELECT 1, (SELECT coalesce(max(fill), 0) FROM fills) + 1"
+    " UNION ALL SELECT iif((SELECT seq FROM fills WHERE fill = (low + high) / 2) >= ?4, low, (low + high) / 2 + 1),"
+    " iif((SELECT seq FROM fills WHERE fill = (low + high) / 2) >= ?4, (low + high) / 2, high)"
+    " FROM place WHERE low < high)"
+    " UPDATE fills SET state = ?1, price_ticks = ?2, qty_lots = ?3 WHERE seq = ?4 AND idx = ?5"
+    " AND fill BETWEEN (SELECT low FROM place WHERE low = high) AND (SELECT low FROM place WHERE low = high) + ?5",
+    "random_end": "INSERT INTO random_ends (seq, idx, ts_ns, instrument, announced_ns, window_ns, commitment)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?)",
+    "seed": "UPDATE random_ends SET seed = ?, revealed_seq = ?, revealed_ns = ? WHERE commitment = ?",
     "auction": "INSERT INTO auctions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     "instrument_counts": "UPDATE instruments SET trades = ?, auctions = ? WHERE instrument = ?",
     "sale": "INSERT INTO sales (sale, title, state, tick_size, price_unit, currency, opening_ticks, opening,"
@@ -102,13 +125,17 @@ TABLES = (
     "cursor",
     "codes",
     "accounts",
+    "account_limits",
     "instruments",
     "orders",
+    "order_terms",
     "orders_of_account",
     "closed_of_account",
     "fills",
     "fills_of_account",
     "fills_of_instrument",
+    "corrections",
+    "random_ends",
     "auctions",
     "sales",
     "sale_lots",

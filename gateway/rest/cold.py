@@ -10,7 +10,7 @@ from engine.codes import EventKind, Reason
 from engine.limits import BODY_BYTES_MAX
 from engine.messages.batch import cold
 from engine.messages.bodies import Body
-from gateway.order_entry import own_events
+from gateway.order_answers import own_events
 from gateway.problems import Problem, of_reason
 from gateway.rest.routes import Call
 

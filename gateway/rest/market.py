@@ -23,6 +23,7 @@ from gateway.rest.schemas import (
     InstrumentAnswer,
     InstrumentsAnswer,
     PageQuery,
+    RandomEndsAnswer,
     StatusAnswer,
     TimeAnswer,
     TradesAnswer,
@@ -47,7 +48,7 @@ async def get_time(call: Call) -> dict[str, Any]:
 @ROUTES.add("GET", "/v1/status", answer=StatusAnswer, tag="market")
 async def get_status(call: Call) -> dict[str, Any]:
     """Whether orders are taken, whether storage is `low` (new orders, bids and sales are refused: the disk is nearly
-    full), and the phase of every instrument."""
+    full), whether the operator has stopped the venue, and the phase of every instrument."""
     front = call.front
     venue, hot = front.machine.venue, front.machine.hot
     return {
@@ -55,8 +56,9 @@ async def get_status(call: Call) -> dict[str, Any]:
         "now": call.form.time(front.env.now_ns()),
         "ready": front.ready,
         "storage": storage_word(front.storage.low),
+        "stopped": venue.stop is not None,
         "instruments": [
-            status_view(call.form, venue.instruments[i].symbol, hot.phase(i), front.hub.moves.of(i))
+            status_view(call.form, venue.instruments[i], hot.phase(i), front.hub.moves.of(i))
             for i in sorted(venue.instruments)
         ],
     }
@@ -122,6 +124,22 @@ async def get_candles(call: Call) -> dict[str, Any]:
         "instrument": listing.symbol,
         "interval": interval,
         "candles": found.rows,
+        "next_cursor": found.next_cursor,
+        "as_of": found.as_of,
+    }
+
+
+@ROUTES.add(
+    "GET", "/v1/instruments/{symbol}/random-ends", answer=RandomEndsAnswer, tag="market", query=PageQuery,
+    codes=_UNKNOWN,
+)  # fmt: skip
+async def get_random_ends(call: Call) -> dict[str, Any]:
+    """Random ends of calls, newest first: the commitment, and once the call has ended the seed to check it with."""
+    listing = listing_of(call)
+    found = await page(call, "random_ends", listing.symbol)
+    return {
+        "instrument": listing.symbol,
+        "random_ends": found.rows,
         "next_cursor": found.next_cursor,
         "as_of": found.as_of,
     }

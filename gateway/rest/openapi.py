@@ -15,7 +15,14 @@ from gateway.rest.routes import IDEMPOTENCY_KEY, PARAMETERS, Route
 from gateway.rest.schemas import ProblemBody
 
 _REF = "#/components/schemas/{name}"
-_EXAMPLES = {"symbol": "COFFEE-PE", "order_id": "4294967296", "sale_id": 1, "hash_prefix": "0123456789abcdef"}
+_EXAMPLES = {
+    "symbol": "COFFEE-PE",
+    "order_id": "4294967296",
+    "sale_id": 1,
+    "account": 2,
+    "fill_id": "17-1",
+    "hash_prefix": "0123456789abcdef",
+}
 
 
 def document(table: list[Route]) -> dict[str, Any]:

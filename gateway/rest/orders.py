@@ -1,4 +1,4 @@
-"""Orders of the caller: enter, cancel, replace, read; and fills."""
+"""Orders of the caller: enter, amend, replace, cancel one or many, read; and fills."""
 
 from __future__ import annotations
 
@@ -7,14 +7,20 @@ from typing import Any
 from engine.codes import Reason, Role
 from engine.limits import HTTP_ORDER_BODY_BYTES_MAX
 from gateway.market_data.private import open_order_of
-from gateway.order_entry import Entry, Known, batch_of, own_events, ref_of
+from gateway.order_answers import Entry, own_events
+from gateway.order_entry import SIDES, TYPES, Known, batch_of, ref_of
 from gateway.problems import Problem, of_reason
 from gateway.rest.history import ask, page
 from gateway.rest.routes import ROUTES, Call
 from gateway.rest.schemas import (
+    AmendRequest,
+    CancelAfterAnswer,
+    CancelAfterRequest,
     CancelAnswer,
     CancelQuery,
     FillsAnswer,
+    MassCancelAnswer,
+    MassCancelRequest,
     OrderAnswer,
     OrderBatchAnswer,
     OrderBatchRequest,
@@ -25,13 +31,18 @@ from gateway.rest.schemas import (
     PageQuery,
     ReplaceRequest,
 )
-from gateway.ws.messages import OneOrderPacked, OrdersBody, ReplaceBody
+from gateway.ws.messages import AmendBody, OneOrderPacked, OrdersBody, ReplaceBody
 
-_ENTRY = (
-    "instrument_unknown", "off_tick", "off_lot", "price_range", "price_band", "qty_range", "notional_range",
-    "phase_forbids", "client_id_reused", "id_invalid", "busy", "storage_failed", "storage_low",
+_CHANGE = (
+    "qty_range", "notional_range", "side_total_range", "phase_forbids", "venue_stopped", "account_frozen",
+    "validity_past", "limit_notional", "stock_short", "client_id_reused", "id_invalid", "off_lot", "busy",
+    "storage_failed", "storage_low",
 )  # fmt: skip
-_SIDES, _TYPES = {"buy": 0, "sell": 1}, {"limit": 0, "market": 1}
+_ENTRY = (
+    *_CHANGE, "instrument_unknown", "off_tick", "price_range", "price_band", "price_collar", "price_not_allowed",
+    "missing_field", "terms_conflict", "terms_in_call", "tif_in_call", "tif_needs_call", "display_range",
+    "min_qty_range", "expiry_past", "post_only_crosses", "self_cross", "limit_orders", "orders_full",
+)  # fmt: skip
 
 
 @ROUTES.add(
@@ -77,18 +88,46 @@ async def post_orders(call: Call) -> dict[str, Any]:
     codes=(*_ENTRY, "order_unknown", "not_owner"),
 )  # fmt: skip
 async def post_replace(call: Call) -> dict[str, Any]:
-    """Give an open order another price and open quantity. It keeps its id and loses its place."""
-    front, order = call.front, call.path["order_id"]
-    known = None
-    if front.desk.known(order) is None and front.history is not None:
-        # It may have ended through the first try of this very request: name it as it was, the engine remembers.
-        state = await ask(call, lambda history: history.order(call.account, order))
-        if state is not None:
-            listing = front.desk.listing(state["instrument"])
-            known = Known(call.account, listing.instrument, _SIDES[state["side"]], _TYPES[state["type"]])
-    entry = front.desk.replace(call.account, order, call.body, known)
+    """Give an open order all its terms anew. It keeps its id and type and loses its place."""
+    desk, order = call.front.desk, call.path["order_id"]
+    entry = desk.replace(call.account, order, call.body, await _known(call, order))
     call.status = 200
     return await _decided(call, entry)
+
+
+@ROUTES.add(
+    "POST", "/v1/orders/{order_id}/amend", answer=OrderAnswer, tag="orders", role=Role.TRADE, bucket="orders",
+    body=AmendRequest, packed_body=AmendBody, body_bytes_max=HTTP_ORDER_BODY_BYTES_MAX,
+    codes=(*_CHANGE, "order_unknown", "not_owner"),
+)  # fmt: skip
+async def post_amend(call: Call) -> dict[str, Any]:
+    """Give an open order another total quantity. Less of it keeps its place, and no more than was filled ends it."""
+    desk, order = call.front.desk, call.path["order_id"]
+    entry = desk.amend(call.account, order, call.body, await _known(call, order))
+    call.status = 200
+    return await _decided(call, entry)
+
+
+@ROUTES.add(
+    "POST", "/v1/orders/cancel", answer=MassCancelAnswer, tag="orders", role=Role.TRADE, bucket="cancels",
+    body=MassCancelRequest, idempotency="optional", codes=("instrument_unknown", "busy", "storage_failed"),
+)  # fmt: skip
+async def post_mass_cancel(call: Call) -> dict[str, Any]:
+    """Cancel every open order of the caller's account, or those of one instrument, of one side; with one report."""
+    desk = call.front.desk
+    outcome = await call.front.outcome(desk.mass_cancel(call.account, call.body, call.ref))
+    return desk.mass_cancel_answer(call.form, own_events(outcome.events), outcome.first_seq + outcome.row0)
+
+
+@ROUTES.add(
+    "POST", "/v1/orders/cancel-after", answer=CancelAfterAnswer, tag="orders", role=Role.TRADE, bucket="cancels",
+    body=CancelAfterRequest, idempotency="optional", codes=("body_invalid", "busy", "storage_failed"),
+)  # fmt: skip
+async def post_cancel_after(call: Call) -> dict[str, Any]:
+    """Cancel every open order of the caller's account unless this is asked again in time; 0 turns it off."""
+    desk = call.front.desk
+    outcome = await call.front.outcome(desk.cancel_after(call.account, call.body.timeout_seconds, call.ref))
+    return desk.cancel_after_answer(call.form, own_events(outcome.events), outcome.first_seq + outcome.row0)
 
 
 @ROUTES.add(
@@ -156,6 +195,19 @@ async def get_fills(call: Call) -> dict[str, Any]:
     return {"fills": found.rows, "next_cursor": found.next_cursor, "as_of": found.as_of}
 
 
+async def _known(call: Call, order: int) -> Known | None:
+    """What history says of an order that is no longer open. It may have ended through the first try of the very
+    request that asks: named as it was, the engine remembers the answer."""
+    front = call.front
+    if front.desk.known(order) is not None or front.history is None:
+        return None
+    state = await ask(call, lambda history: history.order(call.account, order))
+    if state is None:
+        return None
+    listing = front.desk.listing(state["instrument"])
+    return Known(call.account, listing.instrument, SIDES[state["side"]], TYPES[state["type"]])
+
+
 async def _decided(call: Call, entry: Entry) -> dict[str, Any]:
     """Submit one command and answer it. A repeat is answered 200, a refusal raises Problem."""
     front = call.front
@@ -176,4 +228,4 @@ async def _add_ended_state(call: Call, view: dict[str, Any]) -> None:
     except Problem:
         return
     if state is not None and state["state"] in ("filled", "cancelled"):
-        view |= {name: state[name] for name in ("state", "filled_quantity", "open_quantity")}
+        view |= {name: state[name] for name in ("state", "filled_quantity", "open_quantity", "type", "price")}

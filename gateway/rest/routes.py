@@ -34,6 +34,8 @@ PARAMETERS: dict[str, tuple[str, type]] = {
     "symbol": (r"[A-Z0-9][A-Z0-9._-]{0,31}", str),
     "order_id": (r"[0-9]{1,19}", int),
     "sale_id": (r"[0-9]{1,9}", int),
+    "account": (r"[0-9]{1,7}", int),
+    "fill_id": (r"[0-9]{1,19}-[0-9]{1,10}", str),
     "hash_prefix": (r"[0-9a-f]{8,64}", str),
 }
 _PARAMETER = re.compile(r"\{(\w+)\}")

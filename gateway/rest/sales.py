@@ -10,7 +10,8 @@ from engine.domain import units
 from engine.messages.bodies import AuctionLot, EndSale, OpenSale
 from engine.state.sales import Sale
 from gateway.market_data.sales import sale_view, shown_sales
-from gateway.order_entry import own_events, ticks_of
+from gateway.order_answers import own_events
+from gateway.order_terms import ticks_of
 from gateway.problems import Problem, of_reason
 from gateway.rest.cold import command
 from gateway.rest.history import page

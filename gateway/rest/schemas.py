@@ -14,11 +14,14 @@ from engine import limits
 from engine.messages.refs import CLIENT_ID_PATTERN
 
 SideName = Literal["buy", "sell"]
-TypeName = Literal["limit", "market"]
-TimeInForceName = Literal["gtc", "ioc", "fok"]
+TypeName = Literal["limit", "market", "market_to_limit", "stop", "stop_limit", "iceberg"]
+TimeInForceName = Literal["gtc", "ioc", "fok", "day", "gtd", "at_auction"]
+StpName = Literal["none", "cancel_taker", "cancel_maker", "cancel_both", "decrement"]
+StpScopeName = Literal["account", "group"]
 PhaseName = Literal["closed", "pre_open", "call", "no_cancel", "frozen", "continuous", "halted"]
 RoleName = Literal["read", "trade", "operate", "admin"]
-StateName = Literal["open", "partial", "filled", "cancelled"]
+StateName = Literal["waiting", "open", "partial", "filled", "cancelled"]  # waiting: a stop that was not triggered
+FillStateName = Literal["done", "corrected", "busted"]  # an operator's word on it: price and quantity are what holds
 IntervalName = Literal["1s", "1m", "5m", "15m", "1h", "1d"]
 
 # Shown in the document; the venue itself says `malformed`, `id_invalid` and so on for what does not match.
@@ -26,6 +29,9 @@ _DECIMAL = {"pattern": r"^-?(0|[1-9][0-9]{0,12})(\.[0-9]{1,12})?$"}
 PriceText = Annotated[str, Meta(max_length=32, extra_json_schema=_DECIMAL, examples=["335.25"])]
 QuantityText = Annotated[
     str, Meta(max_length=32, extra_json_schema={"pattern": r"^[1-9][0-9]{0,12}$"}, examples=["275"])
+]
+TotalText = Annotated[
+    str, Meta(max_length=32, extra_json_schema={"pattern": r"^(0|[1-9][0-9]{0,12})$"}, examples=["200"])
 ]
 ClientId = Annotated[
     str, Meta(max_length=64, extra_json_schema={"pattern": CLIENT_ID_PATTERN}, examples=["lot-17.offer-1"])
@@ -56,25 +62,55 @@ class Query(Struct, forbid_unknown_fields=True, kw_only=True):
 # Requests
 
 
-class OrderRequest(Request):
-    instrument: Symbol
-    side: SideName
+class OrderOptions(Request, kw_only=True):
+    """What a new or replaced order may say beside its instrument, side, price and quantity; the same in every form."""
+
+    time_in_force: TimeInForceName = "gtc"
+    post_only: bool = False  # refused when it would trade at once
+    slide: bool = False  # with post_only: one tick behind the best price of the other side instead
+    all_or_none: bool = False  # on entry: trades whole at once, or ends
+    stp: StpName = "cancel_taker"  # self-trade prevention; the mode of the order that comes later decides
+    stp_scope: StpScopeName = "account"
+
+
+class OrderTerms(OrderOptions, kw_only=True):
     quantity: QuantityText
     client_order_id: ClientId
-    type: TypeName = "limit"
     price: PriceText | None = None
-    time_in_force: TimeInForceName = "gtc"
+    display_quantity: QuantityText | None = None  # of an iceberg: shown at a time
+    minimum_quantity: QuantityText | None = None  # on entry: so much trades at once, or the order ends
+    stop_price: PriceText | None = None
+    expire_at: TimeText | None = None  # with time_in_force gtd
+    valid_until: TimeText | None = None  # of the request: later it is refused
+
+
+class OrderRequest(OrderTerms, kw_only=True):
+    instrument: Symbol
+    side: SideName
+    type: TypeName = "limit"
 
 
 class OrderBatchRequest(Request):
     orders: Annotated[list[OrderRequest], Meta(min_length=1, max_length=limits.HTTP_ORDERS_PER_BATCH_MAX)]
 
 
-class ReplaceRequest(Request):
-    price: PriceText
-    quantity: QuantityText
+class ReplaceRequest(OrderTerms, kw_only=True):
+    """All terms anew; `quantity` is what is open afterwards."""
+
+
+class AmendRequest(Request):
+    quantity: TotalText  # total, what was filled of it included; no more than that: the rest is cancelled
     client_order_id: ClientId
-    time_in_force: TimeInForceName = "gtc"
+    valid_until: TimeText | None = None
+
+
+class MassCancelRequest(Request):
+    instrument: Symbol | None = None  # None: any
+    side: SideName | None = None
+
+
+class CancelAfterRequest(Request):
+    timeout_seconds: Annotated[int, Meta(ge=0, le=limits.CANCEL_AFTER_NS_MAX // 10**9)]  # 0: off
 
 
 class BidRequest(Request):
@@ -127,6 +163,7 @@ class PhaseRequest(Request):
 
 class UncrossRequest(Request):
     phase: Literal["continuous", "closed"]
+    force: bool = False  # whatever the price: the call is not extended
 
 
 # Queries
@@ -187,11 +224,20 @@ class Move(Struct):
     at: TimeText
     phase: PhaseName
     uncross: bool
+    random_seconds: int  # the uncross comes at a secret moment within so much after `at`; 0: at it
+
+
+class PriceRange(Struct):
+    """Both included."""
+
+    low: str
+    high: str
 
 
 class InstrumentStatus(Struct):
     instrument: str
     phase: PhaseName
+    collar: PriceRange | None  # within which takers trade
     next_moves: list[Move]
 
 
@@ -200,6 +246,7 @@ class StatusAnswer(Struct):
     now: TimeText
     ready: bool
     storage: Annotated[str, Meta(pattern="^(ok|low)$")]
+    stopped: bool  # by its operator: no orders or bids are taken, cancels are
     instruments: list[InstrumentStatus]
     as_of: int | UnsetType = UNSET
 
@@ -222,6 +269,16 @@ class InstrumentAnswer(Struct):
     price_min: str
     price_max: str
     qty_max: str
+    multiplier: str  # of |price in ticks| x lots, in limits
+    deposit: bool  # sells need deposited lots
+    classes: bool  # inside one price the orders of co-ops come first
+    collar: PriceRange | None
+    collar_floor: str
+    collar_bps: int
+    extension_seconds: int
+    extensions_max: int
+    widen_bps: int
+    after_extensions: Literal["print", "halt"]
     reference: str | None
     rules: str
     phase: PhaseName
@@ -256,6 +313,7 @@ class TradeAnswer(Struct):
     side: SideName | None
     kind: Literal["continuous", "call"]
     ts_engine: TimeText
+    state: FillStateName | UnsetType = UNSET
 
 
 class TradesAnswer(Struct):
@@ -293,6 +351,9 @@ class AuctionAnswer(Struct):
     side: SideName | None
     reference: str | None
     uncross_at: TimeText | None
+    extensions: int  # of this call so far
+    outcome: Literal["prints", "extends", "halts"] | None
+    corridor: PriceRange | None  # outside which the call is extended
     curve: list[tuple[str, str, str]]
     ts_engine: TimeText
     as_of: int | UnsetType = UNSET
@@ -313,6 +374,25 @@ class PastAuction(Struct):
 
 class AuctionsAnswer(Struct):
     auctions: list[PastAuction]
+    next_cursor: str | None = None
+    as_of: int | UnsetType = UNSET
+
+
+class RandomEnd(Struct):
+    """The call ends at announced_at + BLAKE2b-256(seed, instrument_id u4, announced_at in ns i8) mod window_ns; numbers
+    are little-endian, and an outage moves both times by its length."""
+
+    announced_at: TimeText
+    window_ns: str
+    commitment: str  # BLAKE2b-256 of the seed
+    committed_at: TimeText
+    seed: str | None  # once the call has ended
+    revealed_at: TimeText | None
+
+
+class RandomEndsAnswer(Struct):
+    instrument: str
+    random_ends: list[RandomEnd]
     next_cursor: str | None = None
     as_of: int | UnsetType = UNSET
 
@@ -388,6 +468,9 @@ class OrderAnswer(Struct):
     filled_quantity: str | None
     open_quantity: str
     time_in_force: TimeInForceName
+    display_quantity: str | None
+    stop_price: str | None  # of a stop that waits
+    expire_at: TimeText | None
     seq: int
     ts_engine: TimeText
     state: StateName | None
@@ -395,6 +478,8 @@ class OrderAnswer(Struct):
     as_of: int
     reason: str | UnsetType = UNSET
     fills: list[OwnFill] | UnsetType = UNSET
+    reduced_quantity: str | UnsetType = UNSET  # by self-trade prevention
+    priority_kept: bool | UnsetType = UNSET  # of an amend
 
 
 class OrderBatchAnswer(Struct):
@@ -417,6 +502,35 @@ class CancelAnswer(Struct):
     as_of: int
 
 
+class CancelledOrder(Struct):
+    order_id: str
+    instrument: str
+    side: SideName
+    price: str | None
+    cancelled_quantity: str
+
+
+class MassCancelAnswer(Struct):
+    """`orders` is left out of the answer to a repeat: it was told the first time."""
+
+    status: Literal["accepted"]
+    cancelled_orders: int
+    cancelled_quantity: str
+    remaining_orders: int  # in books whose phase allows no cancel
+    seq: int
+    duplicate: bool
+    as_of: int
+    orders: list[CancelledOrder] | UnsetType = UNSET
+
+
+class CancelAfterAnswer(Struct):
+    status: Literal["accepted"]
+    cancel_at: TimeText | None
+    seq: int
+    duplicate: bool
+    as_of: int
+
+
 class OrderState(Struct):
     order_id: str
     client_order_id: str | None
@@ -428,6 +542,9 @@ class OrderState(Struct):
     filled_quantity: str
     open_quantity: str
     time_in_force: TimeInForceName
+    display_quantity: str | None
+    stop_price: str | None
+    expire_at: TimeText | None
     state: StateName
     reason: str | UnsetType | None = UNSET
     seq: int | UnsetType = UNSET
@@ -455,6 +572,7 @@ class FillAnswer(Struct):
     role: Literal["maker", "taker", "call"]
     kind: Literal["continuous", "call"]
     trade_id: int
+    state: FillStateName
     seq: int
     ts_engine: TimeText
 
@@ -465,6 +583,24 @@ class FillsAnswer(Struct):
     as_of: int
 
 
+class LimitsOf(Struct):
+    """What an account may have open in a currency, and has; worth = |price in ticks| x lots x multiplier."""
+
+    currency: str
+    buy_max: str
+    sell_max: str
+    orders_max: int
+    buy_used: str
+    sell_used: str
+    orders_used: int
+
+
+class StockOf(Struct):
+    instrument: str
+    lots: str
+    promised: str  # to open sells
+
+
 class AccountAnswer(Struct):
     account: int
     label: str
@@ -472,6 +608,11 @@ class AccountAnswer(Struct):
     as_of: int | UnsetType = UNSET
     roles: list[RoleName] | UnsetType = UNSET
     open_orders: int | UnsetType = UNSET
+    group: int | UnsetType = UNSET
+    coop: bool | UnsetType = UNSET
+    frozen: bool | UnsetType = UNSET
+    limits: list[LimitsOf] | UnsetType = UNSET
+    stock: list[StockOf] | UnsetType = UNSET
 
 
 class AccountsAnswer(Struct):

@@ -11,15 +11,18 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from engine.limits import HTTP_ORDERS_PER_BATCH_MAX, SALE_LOTS_MAX, SALES_MAX
+from engine.limits import CANCEL_AFTER_NS_MAX, HTTP_ORDERS_PER_BATCH_MAX, SALE_LOTS_MAX, SALES_MAX
 from gateway.problems import of_validation
 from gateway.rest.schemas import (
     ClientId,
+    OrderOptions,
+    OrderRequest,
+    OrderTerms,
     PriceText,
     QuantityText,
     SideName,
     Symbol,
-    TimeInForceName,
+    TimeText,
     TypeName,
 )
 
@@ -27,6 +30,7 @@ Id = Annotated[str, Meta(max_length=64)] | int | None
 OrderIdText = Annotated[str, Meta(pattern=r"^[0-9]{1,19}$")]
 OrderIdNumber = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Ticks = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+TimeNs = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Orders = Meta(min_length=1, max_length=HTTP_ORDERS_PER_BATCH_MAX)
 
 
@@ -61,24 +65,12 @@ class Resync(Message, tag="resync", kw_only=True):
     from_seq: Annotated[int, Meta(ge=0, le=2**63 - 1)] = msgspec.field(name="from")
 
 
-class OneOrder(Struct, forbid_unknown_fields=True, kw_only=True):
-    """One of several in an `orders` message."""
-
-    instrument: Symbol
-    side: SideName
-    quantity: QuantityText
-    client_order_id: ClientId
-    type: TypeName = "limit"
-    price: PriceText | None = None
-    time_in_force: TimeInForceName = "gtc"
-
-
-class Order(OneOrder, tag="order", tag_field="op", kw_only=True):
+class Order(OrderRequest, tag="order", tag_field="op", kw_only=True):
     id: Id = None
 
 
 class OrdersMessage(Message, tag="orders"):
-    orders: Annotated[list[OneOrder], Orders]
+    orders: Annotated[list[OrderRequest], Orders]
 
 
 class Cancel(Message, tag="cancel"):
@@ -87,13 +79,30 @@ class Cancel(Message, tag="cancel"):
     instrument: Symbol | None = None
 
 
-class Replace(Message, tag="replace"):
+class Replace(OrderTerms, tag="replace", tag_field="op", kw_only=True):
+    id: Id = None
     order_id: OrderIdText
-    price: PriceText
+    instrument: Symbol | None = None
+
+
+class Amend(Message, tag="amend"):
+    order_id: OrderIdText
     quantity: QuantityText
     client_order_id: ClientId
+    valid_until: TimeText | None = None
+
+
+class MassCancel(Message, tag="cancel_all"):
+    """Every open order of the account, or those of one instrument, of one side."""
+
     instrument: Symbol | None = None
-    time_in_force: TimeInForceName = "gtc"
+    side: SideName | None = None
+
+
+class CancelAfter(Message, tag="cancel_after"):
+    """Cancel every open order of the account unless this is said again in time; 0: off."""
+
+    timeout_seconds: Annotated[int, Meta(ge=0, le=CANCEL_AFTER_NS_MAX // 10**9)]
 
 
 class BidMessage(Message, tag="bid"):
@@ -103,14 +112,23 @@ class BidMessage(Message, tag="bid"):
     client_bid_id: ClientId
 
 
-class OneOrderPacked(Struct, forbid_unknown_fields=True, kw_only=True):
-    instrument: Symbol
-    side: SideName
+class TermsPacked(OrderOptions, kw_only=True):
+    """As OrderTerms: prices in ticks, quantities in lots, times in ns."""
+
     quantity: Ticks
     client_order_id: ClientId
-    type: TypeName = "limit"
     price: Ticks | None = None
-    time_in_force: TimeInForceName = "gtc"
+    display_quantity: Ticks | None = None
+    minimum_quantity: Ticks | None = None
+    stop_price: Ticks | None = None
+    expire_at: TimeNs | None = None
+    valid_until: TimeNs | None = None
+
+
+class OneOrderPacked(TermsPacked, kw_only=True):
+    instrument: Symbol
+    side: SideName
+    type: TypeName = "limit"
 
 
 class OrdersBody(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -119,13 +137,16 @@ class OrdersBody(Struct, forbid_unknown_fields=True, kw_only=True):
     orders: Annotated[list[OneOrderPacked], Orders]
 
 
-class ReplaceBody(Struct, forbid_unknown_fields=True, kw_only=True):
+class ReplaceBody(TermsPacked, kw_only=True):
     """A msgpack body of POST /v1/orders/{order_id}/replace."""
 
-    price: Ticks
+
+class AmendBody(Struct, forbid_unknown_fields=True, kw_only=True):
+    """A msgpack body of POST /v1/orders/{order_id}/amend."""
+
     quantity: Ticks
     client_order_id: ClientId
-    time_in_force: TimeInForceName = "gtc"
+    valid_until: TimeNs | None = None
 
 
 class OrderPacked(OneOrderPacked, tag="order", tag_field="op", kw_only=True):
@@ -142,24 +163,31 @@ class CancelPacked(Message, tag="cancel"):
     instrument: Symbol | None = None
 
 
-class ReplacePacked(Message, tag="replace"):
+class ReplacePacked(TermsPacked, tag="replace", tag_field="op", kw_only=True):
+    id: Id = None
     order_id: OrderIdNumber
-    price: Ticks
+    instrument: Symbol | None = None
+
+
+class AmendPacked(Message, tag="amend"):
+    order_id: OrderIdNumber
     quantity: Ticks
     client_order_id: ClientId
-    instrument: Symbol | None = None
-    time_in_force: TimeInForceName = "gtc"
+    valid_until: TimeNs | None = None
 
 
 class Rows(Message, tag="rows"):
-    """Whole COMMAND rows of 64 bytes."""
+    """Whole COMMAND rows of 64 bytes, and the EXTENSION rows of 64 bytes that their `extension` numbers from 1."""
 
     rows: bytes
+    extensions: bytes = b""
 
 
-_BOTH = Auth | Ping | Subscribe | Unsubscribe | Resync | BidMessage
-_JSON: Any = msgspec.json.Decoder(_BOTH | Order | OrdersMessage | Cancel | Replace)
-_PACK: Any = msgspec.msgpack.Decoder(_BOTH | OrderPacked | OrdersPacked | CancelPacked | ReplacePacked | Rows)
+_BOTH = Auth | Ping | Subscribe | Unsubscribe | Resync | BidMessage | MassCancel | CancelAfter
+_JSON: Any = msgspec.json.Decoder(_BOTH | Order | OrdersMessage | Cancel | Replace | Amend)
+_PACK: Any = msgspec.msgpack.Decoder(
+    _BOTH | OrderPacked | OrdersPacked | CancelPacked | ReplacePacked | AmendPacked | Rows
+)
 
 
 class _JustId(Struct):

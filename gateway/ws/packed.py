@@ -1,10 +1,14 @@
 """The packed path: whole COMMAND rows in, whole EVENT rows out, without a Python object for each order.
 
     {"op":"rows","rows":<bin of COMMAND rows>} -> {"op":"rows","first":n,"seq":<bin of u8>,"events":<bin of EVENT rows>}
+    {"op":"rows","rows":..,"extensions":<bin of EXTENSION rows>}      rows number them from 1 in `extension`; 0: none
 
 Rows are counted per connection from 0 as they are sent, refused frames included; an event's `command` is that ordinal,
 and `seq` holds the sequence of each row that this answer covers, from `first` on. The venue overwrites `account` and
 `connection`; a row whose ref is no stream number loses its form, so that the engine refuses it (ref_invalid).
+
+A command may concern orders of others: stops that it elected, makers that it cancelled. Its sender sees its own side of
+it alone, so the event that carries LAST may be missing.
 """
 
 from __future__ import annotations
@@ -114,6 +118,18 @@ def owned_rows(raw: bytes, parties: bytes) -> bytes | bytearray:
     return owned
 
 
+def check_extensions(raw: bytes | bytearray, extensions: bytes) -> None:
+    """Raises Problem("malformed") unless they are whole rows, and every number that a row gives is one of theirs."""
+    count, rest = divmod(len(extensions), ROW_BYTES)
+    rows = len(raw) // ROW_BYTES
+    if rest:
+        raise Problem("malformed", f"{len(extensions)} bytes are not rows of {ROW_BYTES}.", pointer="/extensions")
+    if rows + count > WS_PACKED_ROWS_MAX:
+        raise Problem("too_large", f"A frame takes at most {WS_PACKED_ROWS_MAX} rows.", pointer="/extensions")
+    if int(np.frombuffer(raw, COMMAND)["extension"].max()) > count:
+        raise Problem("malformed", f"A row gives an extension that is not one of {count}.", pointer="/rows")
+
+
 def all_cancels(raw: bytes) -> bool:
     """Whether whole rows ask for nothing but cancels."""
     return raw[0::ROW_BYTES].count(CommandKind.CANCEL) * ROW_BYTES == len(raw)
@@ -148,11 +164,11 @@ def answer_rows(readers: Mapping[int, PackedReader], record: Record, events: np.
         return
     ordinals = np.empty_like(sorted_ordinals)
     ordinals[by_sender] = sorted_ordinals
-    events = _not_by_timer(events)
+    events = _own_of_sender(_not_by_timer(events), rows)
     commands = events["command"]
     event_senders = senders[commands]
     order = event_senders.argsort(kind="stable")
-    shown = own_rows(chosen(events, order))
+    shown = own_rows(chosen(events, order), rows["account"][commands[order]])
     shown["command"] = ordinals[commands[order]]
     edges = [*event_senders[order].searchsorted(numbers).tolist(), len(events)]
     seqs, shown_bytes = (by_sender + record.first_seq).astype("<u8").tobytes(), shown.tobytes()
@@ -170,6 +186,13 @@ def _not_by_timer(events: np.ndarray) -> np.ndarray:
     if not int(events["flags"][0]) & EventFlag.BY_TIMER:
         return events
     return chosen(events, np.flatnonzero((events["flags"] & EventFlag.BY_TIMER) == 0))
+
+
+def _own_of_sender(events: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Without those in which the account that sent the command has no part."""
+    sender = rows["account"][events["command"]]
+    own = (events["account"] == sender) | (events["counter_account"] == sender)
+    return events if own.all() else chosen(events, np.flatnonzero(own))
 
 
 def _send(reader: PackedReader, first: int, seqs: bytes, events: bytes) -> None:

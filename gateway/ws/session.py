@@ -7,8 +7,10 @@ not read is left out of conflated feeds, later closed (4008). Nothing that happe
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from aiohttp import WSMsgType, web
 
 from engine.codes import Role
@@ -19,17 +21,19 @@ from engine.limits import (
     WS_QUEUE_MESSAGES_MAX,
     WS_SUBSCRIPTIONS_MAX,
 )
+from engine.messages.batch import Batch
 from gateway.auth import Caller, caller_of, demand, still_valid
 from gateway.forms import JSON, PACK, Form
 from gateway.front import Front, not_ready
 from gateway.market_data.channel import Channel, Name
 from gateway.market_data.frames import Frame, close_frame, framed
-from gateway.order_entry import Entry, batch_of, own_events
+from gateway.order_answers import Entry, own_events
+from gateway.order_entry import batch_of
 from gateway.problems import Problem, busy, storage_failed, storage_low
 from gateway.rates import Buckets
 from gateway.sequencer import Busy, Outcome, Stopped
 from gateway.ws import messages
-from gateway.ws.packed import Ordinals, all_cancels, owned_rows, parties_of, rows_of_frame
+from gateway.ws.packed import Ordinals, all_cancels, check_extensions, owned_rows, parties_of, rows_of_frame
 
 CLOSE_AUTH_REQUIRED, CLOSE_FORBIDDEN, CLOSE_SLOW = 4001, 4003, 4008
 CLOSE_TOO_BIG, CLOSE_RESTART = 1009, 1012
@@ -294,6 +298,11 @@ class Session:
         self._take_tokens("orders", 1)
         self._submit(message.id, "replace", self.front.desk.replace(caller.account, int(message.order_id), message))
 
+    def _amend(self, message: messages.Amend) -> None:
+        caller = self._demand(Role.TRADE)
+        self._take_tokens("orders", 1)
+        self._submit(message.id, "amend", self.front.desk.amend(caller.account, int(message.order_id), message))
+
     def _cancel(self, message: messages.Cancel) -> None:
         caller, desk = self._demand(Role.TRADE), self.front.desk
         self._take_tokens("cancels", 1)
@@ -360,30 +369,48 @@ class Session:
         problem.extra["id"] = request_id
         self.refuse(problem)
 
+    def _cancel_all(self, message: messages.MassCancel) -> None:
+        caller, desk = self._demand(Role.TRADE), self.front.desk
+        self._take_tokens("cancels", 1)
+        batch = desk.mass_cancel(caller.account, message)
+        self._submit_cold(message.id, "cancel_all", batch, lambda *told: desk.mass_cancel_answer(self.form, *told))
+
+    def _cancel_after(self, message: messages.CancelAfter) -> None:
+        caller, desk = self._demand(Role.TRADE), self.front.desk
+        self._take_tokens("cancels", 1)
+        batch = desk.cancel_after(caller.account, message.timeout_seconds)
+        self._submit_cold(message.id, "cancel_after", batch, lambda *told: desk.cancel_after_answer(self.form, *told))
+
     def _bid(self, message: messages.BidMessage) -> None:
         caller, desk = self._demand(Role.TRADE), self.front.desk
         self._take_tokens("orders", 1)
-        self._room_in_flight()
-        batch = desk.bid(caller.account, message.sale, message.lot, message.maximum, message.client_bid_id)
+        terms = message.sale, message.lot, message.maximum
+        batch = desk.bid(caller.account, *terms, message.client_bid_id)
+        self._submit_cold(message.id, "bid", batch, lambda *told: desk.bid_answer(caller.account, *terms, *told))
+
+    def _submit_cold(
+        self, request_id: Any, op: str, batch: Batch, answer: Callable[[np.ndarray, int], dict[str, Any]]
+    ) -> None:
+        """One cold command; `answer` reads its own events and its sequence."""
 
         def reply(outcome: Outcome) -> None:
             self.in_flight -= 1
             try:
                 if outcome.status != "applied":
                     raise storage_failed()
-                events, seq = own_events(outcome.events), outcome.first_seq + outcome.row0
-                view = desk.bid_answer(caller.account, message.sale, message.lot, message.maximum, events, seq)
-                self.say({"op": "bid", "id": message.id} | view | {"ts_engine": self.form.time(outcome.ts_ns)})
+                view = answer(own_events(outcome.events), outcome.first_seq + outcome.row0)
+                self.say({"op": op, "id": request_id} | view | {"ts_engine": self.form.time(outcome.ts_ns)})
             except Problem as problem:
-                self._refuse_as(problem, message.id)
+                self._refuse_as(problem, request_id)
 
+        self._room_in_flight()
         self.front.submit(batch, reply)
         self.in_flight += 1
 
     # Packed rows
 
     def _rows_message(self, message: messages.Rows) -> None:
-        self._rows(message.rows)
+        self._rows(message.rows, message.extensions)
 
     def _take_rows(self, raw: bytes) -> None:
         """As `take`, for a frame that is known to hold rows."""
@@ -394,7 +421,7 @@ class Session:
         except Problem as problem:
             self.refuse(problem)
 
-    def _rows(self, raw: bytes) -> None:
+    def _rows(self, raw: bytes, extensions: bytes = b"") -> None:
         count, ordinals, front = len(raw) // ROW_BYTES, self.ordinals, self.front
         first = ordinals.sent
         try:
@@ -403,12 +430,14 @@ class Session:
             if not self._buckets.orders.take(self.loop.time(), count):
                 raise Problem("rate_limited", "Too many orders.", retry_after_ms=100)
             owned = owned_rows(raw, self._parties)
+            if extensions:
+                check_extensions(owned, extensions)
             if not front.ready:
                 raise not_ready()
             if front.storage.low and not all_cancels(raw):
                 raise storage_low()
             try:
-                front.submit_rows(owned)
+                front.submit_rows(owned, extensions)
             except Stopped:
                 raise not_ready() from None
             except Busy:
@@ -441,6 +470,10 @@ _HANDLERS: dict[type, Any] = {
     messages.CancelPacked: Session._cancel,
     messages.Replace: Session._replace,
     messages.ReplacePacked: Session._replace,
+    messages.Amend: Session._amend,
+    messages.AmendPacked: Session._amend,
+    messages.MassCancel: Session._cancel_all,
+    messages.CancelAfter: Session._cancel_after,
     messages.BidMessage: Session._bid,
     messages.Rows: Session._rows_message,
 }
@@ -453,6 +486,10 @@ _ENTRY = {  # messages that take tokens of their own
     messages.CancelPacked,
     messages.Replace,
     messages.ReplacePacked,
+    messages.Amend,
+    messages.AmendPacked,
+    messages.MassCancel,
+    messages.CancelAfter,
     messages.BidMessage,
     messages.Rows,
 }

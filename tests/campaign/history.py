@@ -97,12 +97,14 @@ def _check_text(derived: Derived, told: TextAnswer) -> None:
 
 
 def _check_packed(derived: Derived, answer: PackedAnswer) -> None:
-    shown = own_rows(answer.events)
+    shown = own_rows(answer.events, answer.account)
     for at, (number, seq) in enumerate(zip(answer.numbers.tolist(), answer.seqs.tolist(), strict=True)):
         assert seq <= len(derived.rows), f"command {seq} was acknowledged and is not in the log"
         row = derived.rows[seq - 1]
         assert ref_of(row) == (answer.account, RefForm.STREAM, answer.stream, number), f"command {seq} is another one"
-        wanted, heard = own_rows(derived.events[seq - 1]), shown[shown["command"] == at].copy()
+        caused = derived.events[seq - 1]
+        caused = caused[(caused["account"] == answer.account) | (caused["counter_account"] == answer.account)]
+        wanted, heard = own_rows(caused, answer.account), shown[shown["command"] == at].copy()
         wanted["command"] = heard["command"] = 0
         assert heard.tobytes() == wanted.tobytes(), f"other events of command {seq} were told than the log gives"
 

@@ -194,9 +194,9 @@ def test_own_rows_show_what_the_audience_table_says() -> None:
     events = np.zeros(len(EventKind), EVENT)
     for name in EVENT.names or ():
         events[name] = 1
-    events["kind"] = list(EventKind)
-    shown = own_rows(events)
-    for kind, event in zip(EventKind, shown, strict=True):
-        fields = AUDIENCE[kind].account
-        visible = fields | {"command", "index"} if fields else set()
-        assert {name for name in EVENT.names or () if event[name]} == visible
+    events["kind"], events["counter_account"] = list(EventKind), 2
+    for reader in (1, 2):
+        for kind, event in zip(EventKind, own_rows(events, reader), strict=True):
+            fields = AUDIENCE[kind].account if reader == 1 else AUDIENCE[kind].counter
+            visible = fields | {"command", "index"} if fields else set()
+            assert {name for name in EVENT.names or () if event[name]} == visible, (reader, kind)
