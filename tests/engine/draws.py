@@ -27,6 +27,8 @@ LIMIT, MARKET, MTL, STOP, STOP_LIMIT, ICEBERG = OrderType
 GTC, IOC, FOK, DAY, GTD, AT_AUCTION = TimeInForce
 POST_ONLY, SLIDE, ALL_OR_NONE, STP_GROUP = OrderFlag
 TYPES = (LIMIT,) * 8 + (MARKET, MTL) + (STOP,) * 2 + (STOP_LIMIT,) * 2 + (ICEBERG,) * 3
+CALL_TYPES = (LIMIT,) * 6 + (MARKET,) * 3 + (MTL,) * 5 + (STOP, STOP_LIMIT) + (ICEBERG,) * 4
+NEAR = (6, 6, 3, 1, 0)  # a few ticks, or all at one price
 KINDS = (NEW,) * 11 + (CANCEL,) * 2 + (REPLACE,) * 3 + (AMEND,) * 3
 LASTING = (GTC, GTC, GTC, DAY, GTD)
 IN_CALL = (AT_AUCTION, AT_AUCTION)
@@ -38,13 +40,14 @@ MANGLED = ("account", "instrument", "kind", "side", "type", "tif", "flags", "stp
            "valid_until", "principal", "group", "target_form")  # fmt: skip
 
 
-def price_of(random: Random) -> int:
+def price_of(random: Random, near: int) -> int:
+    """Mostly within `near` ticks of 100."""
     kind = random.randrange(24)
     if kind == 0:
         return random.choice(FAR)
     if kind == 1:
         return 100 + 70 * random.randrange(-2, 40)  # outside a window of 64
-    return random.randrange(94, 107)
+    return 100 + random.randrange(-near, near + 1)
 
 
 def ref_of(random: Random, now: int) -> Any:
@@ -73,6 +76,7 @@ class Flow:
             self.books, self.accounts = [*listed], tuple(PARTIES)
         self.furnished = listed >= FURNISHED.keys()
         self.fresh_number = 100
+        self.calling = False
 
     # Steps
 
@@ -89,6 +93,11 @@ class Flow:
 
     def rows(self, rows_max: int) -> None:
         self.batch = batch = Batch()
+        self.company = self.accounts
+        if self.random.randrange(2):  # few, who meet themselves
+            self.company = self.random.choice(self.accounts), self.random.choice(self.accounts)
+        self.near = self.random.choice(NEAR)
+        self.types = CALL_TYPES if self.calling else TYPES
         self.phases = {book: self.twins.first.phase(book) for book in self.books}
         for _ in range(self.random.randrange(1, rows_max + 1)):
             self.row(batch)
@@ -101,7 +110,9 @@ class Flow:
         """A whole call of one book, with orders."""
         self.twins.do("set_phase", book, Phase.CALL)
         self.books.insert(0, self.books.pop(self.books.index(book)))
+        self.calling = True
         self.rows(40)
+        self.calling = False
         self.uncross(book)
 
     def uncross(self, book: int) -> None:
@@ -192,10 +203,10 @@ class Flow:
             return
         known = list(self.known.items())
         kind = random.choice(KINDS) if known or random.randrange(8) == 0 else NEW
-        fields: dict[str, Any] = dict(account=random.choice(self.accounts), instrument=self.books[0])
+        fields: dict[str, Any] = dict(account=random.choice(self.company), instrument=self.books[0])
         if random.randrange(2):
             fields["instrument"] = random.choice(self.books)
-        fields["side"], fields["type"] = random.randrange(2), random.choice(TYPES)
+        fields["side"], fields["type"] = random.randrange(2), random.choice(self.types)
         target = None
         if kind != NEW:
             aim = random.randrange(24)
@@ -232,24 +243,25 @@ class Flow:
         """Price, quantity, tif, flags and the rest, such as go together."""
         random, type_ = self.random, fields["type"]
         qty = fields["qty"] = random.randrange(1, 30)
-        fields["price"] = 0 if type_ in UNPRICED_TYPES else price_of(random)
+        fields["price"] = 0 if type_ in UNPRICED_TYPES else price_of(random, self.near)
         whole = type_ not in STOP_TYPES and type_ != ICEBERG
         matching = self.phases.get(fields["instrument"]) == Phase.CONTINUOUS or random.randrange(30) == 0
         fields["tif"] = tif = random.choice(LASTING + (AT_ONCE if matching else IN_CALL) if whole else LASTING)
         if tif == GTD:
             fields["expire_at"] = self.twins.ts_ns + random.randrange(1, 30)
-        fields["stp"] = random.choice(STPS)
+        special = random.randrange(8 if matching else 100)
+        whole_at_once = whole and tif != AT_AUCTION and (tif == FOK or special in (1, 2))
+        fields["stp"] = random.choice((*StpMode,) if whole_at_once else STPS)
         flags = STP_GROUP if fields["stp"] and random.randrange(2) else 0
         if type_ in STOP_TYPES:
-            fields["stop_price"] = price_of(random)
+            fields["stop_price"] = price_of(random, self.near)
         elif type_ == ICEBERG:
             fields["display_qty"] = random.randrange(1, min(qty, 8) + 1)
-        special = random.randrange(8 if matching else 100)
         if special == 0 and type_ in (LIMIT, ICEBERG) and tif in LASTING:
             flags |= random.choice((POST_ONLY, POST_ONLY | SLIDE))
-        elif special == 1 and whole and tif != AT_AUCTION:
+        elif special == 1 and whole_at_once:
             flags |= ALL_OR_NONE
-        elif special == 2 and whole and tif != AT_AUCTION:
+        elif special == 2 and whole_at_once:
             fields["min_qty"] = random.randrange(0, qty + 2)
         fields["flags"] = flags
 
