@@ -107,6 +107,8 @@ class Sections(Venue):
         self._load_orders(sections)
         self.limits = {(account, currency): tuple(terms) for account, currency, *terms in sections["limits"].tolist()}
         self.stock = Counter({(account, book): lots for account, book, lots in sections["stock"].tolist()})
+        for (_, instrument), lots in self.stock.items():
+            self.deposited[instrument] += lots
         self.stopped = bool(sections["switches"][0])
         self.streams = {(account, stream): last for account, stream, last in sections["streams"].tolist()}
         self.streams_of = Counter(account for account, _ in self.streams)

@@ -45,6 +45,7 @@ class Venue:
         self.limits: dict[tuple[int, int], tuple[int, int, int]] = {}  # (account, currency) -> buy, sell, orders
         self.used: dict[tuple[int, int], list[int]] = defaultdict(lambda: [0, 0, 0])  # the same, of what is at rest
         self.stock: Counter[tuple[int, int]] = Counter()  # (account, instrument) -> lots
+        self.deposited: Counter[int] = Counter()  # the same of all accounts, by instrument
         self.promised: Counter[tuple[int, int]] = Counter()  # of which to sells at rest
         # The command in hand
         self._events = Events()
@@ -65,6 +66,7 @@ class Venue:
         del self.books[instrument]
         for key in [key for key in self.stock if key[1] == instrument]:
             del self.stock[key]
+        del self.deposited[instrument]
 
     def set_collar(self, instrument: int, low: int, high: int) -> None:
         assert low <= high
@@ -112,9 +114,10 @@ class Venue:
     def add_stock(self, account: int, instrument: int, lots: int) -> bool:
         assert account in self.accounts and self.books[instrument].deposit
         key = account, instrument
-        if not self.promised[key] <= self.stock[key] + lots <= SIDE_TOTAL_LOTS_MAX:
+        if self.stock[key] + lots < self.promised[key] or self.deposited[instrument] + lots > SIDE_TOTAL_LOTS_MAX:
             return False
         self.stock[key] += lots
+        self.deposited[instrument] += lots
         return True
 
     def stock_of(self, account: int, instrument: int) -> tuple[int, int]:

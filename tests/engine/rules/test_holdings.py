@@ -140,9 +140,9 @@ def test_lots_are_taken_out_only_when_they_are_free(desk):
     desk.sell(100, 600)
     assert not desk.hot.add_stock(SELLER, 4, -401) and desk.hot.add_stock(SELLER, 4, -400)
     assert not desk.hot.add_stock(SELLER, 4, -1) and desk.hot.stock_of(SELLER, 4) == (600, 600)
-    assert not desk.hot.add_stock(SELLER, 4, SIDE_TOTAL_LOTS_MAX - 599)
-    assert desk.hot.add_stock(SELLER, 4, SIDE_TOTAL_LOTS_MAX - 600)
-    assert desk.hot.stock_of(SELLER, 4) == (SIDE_TOTAL_LOTS_MAX, 600)
+    room = SIDE_TOTAL_LOTS_MAX - 5_600  # of all accounts together
+    assert not desk.hot.add_stock(SELLER, 4, room + 1) and desk.hot.add_stock(SELLER, 4, room)
+    assert not desk.hot.add_stock(BUYER, 4, 1) and desk.hot.stock_of(SELLER, 4) == (room + 600, 600)
 
 
 def test_a_fill_is_given_back_only_when_its_lots_are_free(desk):
