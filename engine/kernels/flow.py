@@ -32,8 +32,10 @@ from engine.kernels.constants import (
     REJECTED,
     ROW_VERSION,
 )
+from engine.limits import GENERATION_MAX
 
 SIDE_OF_ORDER = 255  # side of a replace that does not say one
+NEVER_ISSUED = GENERATION_MAX << 32  # order id in place of a file id that no order has
 NO_NAME = 1  # account of messages without one: never checked for self-trades
 STP_GROUP = int(OrderFlag.STP_GROUP)
 NEED_TRADES = 64  # the buffer of trades is full
@@ -72,7 +74,7 @@ def command_of(s, message, order_of, groups, number, r):
     r.account = account
     r.price = message.price
     r.qty = message.qty
-    r.order = order
+    r.order = order if order != 0 or message.kind == NEW else NEVER_ISSUED
     r.ref_hi = 1
     r.ref_lo = number
     r.extension = message.extension

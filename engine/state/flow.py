@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from engine.codes import Phase, Reason, name_of
-from engine.kernels.constants import DONE, NEED_SLOTS
+from engine.kernels.constants import DONE, NEED_SLOTS, SIDES, STOPS
 from engine.kernels.flow import NEED_TRADES, replay
 from engine.limits import PRICE_TICKS_MAX, QTY_LOTS_MAX, WINDOW_TICKS_MAX, WINDOW_TICKS_MIN
 from engine.messages.rows import COMMAND, EXTENSION
@@ -156,7 +156,13 @@ class Replay:
         """TRADE[fills], in order; kept only when asked for."""
         return np.concatenate(self._kept) if self._kept else np.zeros(0, TRADE)
 
-    def resting(self) -> tuple[int, int, int]:
-        """(orders, lots, levels) in all books; waiting stops are in none."""
-        sides = self.books.state.sides
-        return int(sides["orders"].sum()), int(sides["total"].sum()), self.books.level_count()
+    def resting(self) -> tuple[int, int, int, int]:
+        """(orders, lots, levels, stops that wait) in all books; waiting stops count in none of the first three."""
+        sides = self.books.state.sides.reshape(-1, SIDES)
+        books, stops = sides[:, :STOPS], sides[:, STOPS:]
+        return (
+            int(books["orders"].sum()),
+            int(books["total"].sum()),
+            self.books.level_count(),
+            int(stops["orders"].sum()),
+        )

@@ -49,7 +49,7 @@ def matched(flow: Flow, keep_trades: bool = False) -> tuple[Replay, float]:
 
 
 def answer_of(flow: Flow, replay: Replay, ns_per_message: float) -> dict[str, Any]:
-    orders, lots, levels = replay.resting()
+    orders, lots, levels, stops = replay.resting()
     rejects = replay.rejects
     return {
         "messages": len(flow.messages),
@@ -61,6 +61,7 @@ def answer_of(flow: Flow, replay: Replay, ns_per_message: float) -> dict[str, An
         "resting_orders": orders,
         "resting_qty": lots,
         "levels": levels,
+        "waiting_stops": stops,
         "ns_per_message": round(ns_per_message, 1),
     }
 
