@@ -161,7 +161,6 @@ class CompleteBooks(RuleBasedStateMachine):
             self.twins.compare_readers(("a", "b"))
 
 
+SETTINGS = settings(max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
 TestCompleteBooks = CompleteBooks.TestCase
-TestCompleteBooks.settings = settings(
-    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
-)
+TestCompleteBooks.settings = SETTINGS

@@ -59,16 +59,20 @@ def test_each_entry_has_one_signature_however_it_is_called():
 
 @pytest.mark.slow
 def test_no_index_is_out_of_range():
-    """The long flows again, in a process whose kernels check every index."""
+    """The long flows and the state machine again, in a process whose kernels check every index."""
     flow = """
 from random import Random
 from engine.oracle.books import Books as Oracle
 from engine.state.books import Books
 from engine.state.hot import Space
-from tests.engine.book_flows import Twins, play, set_up
+from tests.engine.book_flows import Twins, furnished, play
+from tests.engine.test_stateful import CompleteBooks, SETTINGS
+from hypothesis import settings
+from hypothesis.stateful import run_state_machine_as_test
 for seed in range(3):
     space = Space(orders=40, slots_initial=4) if seed else Space()
-    play(Twins(set_up(Oracle(space)), set_up(Books(space, window_ticks=64, event_rows=3))), Random(seed), 30, 40)
+    play(Twins(furnished(Oracle(space)), furnished(Books(space, window_ticks=64, event_rows=3))), Random(seed), 60, 40)
+run_state_machine_as_test(CompleteBooks, settings=settings(SETTINGS, max_examples=20))
 print("sound")
 """
     environment = {**os.environ, "NUMBA_BOUNDSCHECK": "1", "NUMBA_DISABLE_CACHING": "1"}
