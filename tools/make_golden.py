@@ -24,13 +24,24 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.codes import CommandKind, OrderType, Phase, Reason, RefForm, Side, TimeInForce
+from engine.codes import (
+    CommandKind,
+    OrderFlag,
+    OrderType,
+    Phase,
+    Reason,
+    RefForm,
+    Side,
+    StpMode,
+    TimeInForce,
+)
+from engine.generations import migrated
 from engine.limits import CLIENT_ID_MEMORY_NS, STREAMS_PER_ACCOUNT_MAX
 from engine.log.archive import archive_before
 from engine.log.files import RealFiles
 from engine.log.local import LocalLog
 from engine.log.record import GENERATION
-from engine.log.snapshot import prune_snapshots, write_snapshot
+from engine.log.snapshot import prune_snapshots, read_snapshot, snapshot_name, write_snapshot
 from engine.machine import Machine
 from engine.messages import bodies
 from engine.messages.batch import Batch, cold, join
@@ -42,16 +53,19 @@ from gateway.config import genesis, load
 from gateway.config_store import keep
 from gateway.replaying import LOG_FOLDER, SNAPSHOT_FOLDER, Folding, Standing
 from gateway.sequencer import Stamp
+from tests.golden.venues import FOLDER, GENERATIONS, expected, unpacked
 from tests.recorder import SECOND_NS, T0_NS, auction_sale, bid_of, coffee, order_row
+from tools import golden_core as core
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = ROOT / "tests" / "gateway" / "venue.toml"
 SEGMENT_BYTES = 64 * 1024
 ROWS_PER_RECORD = 900  # at most; it fits a segment
 BOOK, CALL_BOOK, CLOSED_BOOK, FAR_BOOK = 1, 2, 3, 4
-BOOKS = (BOOK, CALL_BOOK, FAR_BOOK)
+BOOKS = (BOOK, CALL_BOOK, FAR_BOOK, core.STOCK_BOOK)
 TRADERS = range(10, 16)
-MIDDLE = {BOOK: 6_305, CALL_BOOK: 6_000, FAR_BOOK: 0}
+MIDDLE = {BOOK: 6_305, CALL_BOOK: 6_000, FAR_BOOK: 0, core.STOCK_BOOK: 6_705}
+PRICED = (OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.ICEBERG)
 
 
 class Writer:
@@ -114,23 +128,51 @@ class Traders:
         account, side = chance.choice(TRADERS), Side(chance.randrange(2))
         own = self.writer.kernel.machine.hot.orders_of(account)
         if len(own) and chance.random() < 0.4:
-            target = own[chance.randrange(len(own))]
-            terms = {"order": int(target["order"]), "instrument": int(target["instrument"])}
-            if chance.random() < 0.6:
-                return order_row(account, Side.BUY, 0, 0, kind=CommandKind.CANCEL, **terms)
-            price = int(target["price"]) + chance.randint(-3, 3) if target["type"] == OrderType.LIMIT else 0
-            return self._named(
-                order_row(account, Side(int(target["side"])), price, chance.randint(1, 40), kind=CommandKind.REPLACE,
-                          type=OrderType(int(target["type"])), **terms)
-            )  # fmt: skip
-        market = chance.random() < 0.1
+            return self._change(account, own[chance.randrange(len(own))])
         away = chance.randint(-12, 12) if chance.random() < 0.9 else chance.randint(-3_000, 3_000)
         away += -6 if side == Side.BUY else 6
-        tif = TimeInForce.GTC if call else TimeInForce(chance.choice([0, 0, 0, 0, 1, 2]))
+        type_ = OrderType(chance.choice([0] * 10 + [1, 1, 2, 3, 4, 5, 5]))
+        if call:
+            tif = TimeInForce(chance.choice([0, 0, 0, 3, 4, 5] if type_ <= OrderType.MARKET_TO_LIMIT else [0, 3, 4]))
+        else:
+            tif = TimeInForce(chance.choice([0, 0, 0, 0, 1, 2, 3, 4] if type_ <= 2 else [0, 3, 4]))
+        return self._named(self._entered(account, book, side, MIDDLE[book] + away, type_, tif))
+
+    def _change(self, account: int, own: np.void) -> Batch:
+        chance = self.chance
+        terms = {"order": int(own["order"]), "instrument": int(own["instrument"])}
+        form = chance.random()
+        if form < 0.4:
+            return order_row(account, Side.BUY, 0, 0, kind=CommandKind.CANCEL, **terms)
+        if form < 0.7:
+            qty = max(0, int(own["entered_qty"]) + chance.randint(-20, 10))
+            return self._named(order_row(account, Side.BUY, 0, qty, kind=CommandKind.AMEND, **terms))
+        price = int(own["price"]) + chance.randint(-3, 3)
         return self._named(
-            order_row(account, side, 0 if market else MIDDLE[book] + away, chance.randint(1, 40), instrument=book,
-                      type=OrderType.MARKET if market else OrderType.LIMIT, tif=tif)
+            self._entered(account, terms["instrument"], Side(int(own["side"])), price, OrderType(int(own["type"])),
+                          TimeInForce.GTC, kind=CommandKind.REPLACE, order=terms["order"])
         )  # fmt: skip
+
+    def _entered(
+        self, account: int, book: int, side: Side, price: int, type_: OrderType, tif: TimeInForce, **more: int
+    ) -> Batch:
+        """A new order or a replace, with what its type asks for."""
+        chance, qty, flags = self.chance, self.chance.randint(1, 40), 0
+        stp = StpMode(chance.choice([0, 0, 0, 1, 2, 3, 4]))
+        if stp and chance.random() < 0.5:
+            flags |= OrderFlag.STP_GROUP
+        if type_ in (OrderType.STOP, OrderType.STOP_LIMIT):
+            more["stop_price"] = price + (9 if side == Side.BUY else -9)
+        if type_ == OrderType.ICEBERG:
+            more["display_qty"] = chance.randint(1, qty)
+        if tif == TimeInForce.GTD:
+            more["expire_at"] = self.writer.ts_ns + chance.randint(1, 7_200) * SECOND_NS
+        if type_ == OrderType.LIMIT and tif == TimeInForce.GTC and chance.random() < 0.15:
+            flags |= chance.choice([OrderFlag.POST_ONLY, OrderFlag.POST_ONLY | OrderFlag.SLIDE, OrderFlag.ALL_OR_NONE])
+        elif type_ <= OrderType.MARKET_TO_LIMIT and tif != TimeInForce.AT_AUCTION and chance.random() < 0.05:
+            more["min_qty"] = chance.randint(1, qty)
+        return order_row(account, side, price if type_ in PRICED else 0, qty, instrument=book, type=type_, tif=tif,
+                         flags=flags, stp=stp, **more)  # fmt: skip
 
     def _named(self, batch: Batch) -> Batch:
         self.number += 1
@@ -146,7 +188,7 @@ class Traders:
         row["ref_form"], row["ref_hi"], row["ref_lo"] = ref
         body = text.encode() if len(text) > 15 else b""
         row["body_length"] = len(body)
-        return Batch(batch.rows, blob=body)
+        return Batch(batch.rows, batch.extensions, body)
 
 
 def told(data: Path) -> Writer:
@@ -169,6 +211,7 @@ def told(data: Path) -> Writer:
                attributes={"origin": "Jaén"}, rules="harvest"),
         bodies.SetReference(CLOSED_BOOK, None),
     )  # fmt: skip
+    core.registers(writer)
 
     # A first day: a call, an uncross, continuous trading; a sale to its end. Its ids are forgotten a day later.
     writer.do(bodies.SetPhase(FAR_BOOK, Phase.CALL))
@@ -192,6 +235,12 @@ def told(data: Path) -> Writer:
     entries = tuple(bodies.ScheduleEntry(writer.ts_ns + s * SECOND_NS, phase, cross) for s, phase, cross in moves)
     writer.do(bodies.Schedule(BOOK, 1, entries), bodies.Schedule(CLOSED_BOOK, 3, entries[:1]))
     writer.do(bodies.Schedule(BOOK, 1, entries))
+    core.corrections(writer)
+    core.volatile(writer)
+    core.day_end(writer, BOOK, 1)
+    core.many(writer, BOOK)
+    core.every_type(writer, core.STOCK_BOOK)
+    core.stopped(writer, BOOK)
     writer.empty()
     first = writer.snapshot()
 
@@ -201,9 +250,13 @@ def told(data: Path) -> Writer:
     writer.open()
     last_ns = writer.ts_ns
     writer.do(bodies.Resume(last_ns, last_ns + 90 * SECOND_NS), after_s=90)
+    writer.do(bodies.KillSwitch(False), after_s=10)
+    assert writer.kernel.machine.venue.stop is None
     for turn in range(10):
         traders.trade(45, *BOOKS, call=turn % 2 == 0)
     writer.do(bodies.Time(), after_s=620)  # the calendar's call begins in BOOK
+    core.random_end(writer, core.STOCK_BOOK, 1, after_s=30, seed=b"revealed before the venue ends  ")
+    writer.do(bodies.SetPhase(core.STOCK_BOOK, Phase.CALL))
     for _ in range(4):
         traders.trade(20, BOOK, CALL_BOOK, call=True)
 
@@ -221,7 +274,15 @@ def told(data: Path) -> Writer:
         bid_of(15, 2, 390, sale=3, client_id="too-low"),
         bid_of(15, 2, 400, sale=3, client_id="b3"),
     )
-    traders.trade(40, BOOK, CALL_BOOK, call=True)
+    traders.trade(40, BOOK, CALL_BOOK, core.STOCK_BOOK, call=True)
+    writer.do(bodies.Time(), after_s=60)  # the random end of STOCK_BOOK
+    traders.trade(40, core.STOCK_BOOK)
+
+    # Under way at the end: a random end to come, an extension, a dead-man switch, orders until a time, busts.
+    core.random_end(writer, CALL_BOOK, 1, after_s=900, seed=b"a secret of the venue to the end")
+    core.every_type(writer, core.STOCK_BOOK)
+    writer.do(cold(bodies.CancelAfter(3_600 * SECOND_NS), 12))
+    core.outside(writer)
     writer.empty()
     writer.snapshot()
     writer.log.close()
@@ -252,8 +313,19 @@ def packed(data: Path) -> bytes:
     return lzma.compress(buffer.getvalue(), preset=9)
 
 
+def note_migrations(scratch: Path) -> None:
+    """What the states of the older generations become in this one, beside what they are."""
+    for older in GENERATIONS:
+        if older == GENERATION:
+            continue
+        want, data = expected(older), unpacked(older, scratch / f"generation-{older}")
+        last = read_snapshot(RealFiles(), data / SNAPSHOT_FOLDER / snapshot_name(want["records"]))
+        want.setdefault("migrated", {})[str(GENERATION)] = migrated(last).state_hash.hex()
+        (FOLDER / f"generation-{older}" / "expect.json").write_text(json.dumps(want, indent=1) + "\n")
+
+
 def main() -> int:
-    folder = ROOT / "tests" / "golden" / f"generation-{GENERATION}"
+    folder = FOLDER / f"generation-{GENERATION}"
     if folder.exists():
         print(f"{folder} is there: a golden venue is written once", file=sys.stderr)
         return 1
@@ -273,6 +345,7 @@ def main() -> int:
         folder.mkdir(parents=True)
         (folder / "venue.tar.xz").write_bytes(packed(Path(scratch) / "venue"))
         (folder / "expect.json").write_text(json.dumps(expect, indent=1) + "\n")
+        note_migrations(Path(scratch))
     print(f"{folder}: {len(writer.digests)} records, {machine.seq} commands")
     return 0
 
