@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from random import Random
 
 import numpy as np
 import pytest
@@ -15,13 +16,14 @@ from engine.limits import CLIENT_ID_MEMORY_NS
 from engine.log.interface import Tail
 from engine.log.record import GENESIS_DIGEST, chain_events
 from engine.machine import Machine
+from engine.markets.audit import audit
 from engine.markets.timers import SWEEP_EVERY_NS
 from engine.messages import bodies
 from engine.messages.batch import Batch, cold, join
 from engine.messages.refs import text_ref
 from engine.state.cold import cold_sections
 from engine.state.hot import Space
-from tests.flows import mixed_flow, open_markets
+from tests.flows import mixed_flow, open_markets, seeded_flow
 from tests.recorder import HOTS, SECOND_NS, Recorder, auction_sale, bid_of, coffee, kinds, open_venue, order_row
 
 pytestmark = pytest.mark.parametrize("hot", HOTS)
@@ -541,6 +543,28 @@ def test_any_partition_into_records_gives_the_same_history(hot, flow, cuts):
         ]
         assert np.array_equal(together, np.concatenate(pieces))
         assert whole.machine.state_hash() == parts.machine.state_hash()
+        audit(parts.machine.venue, parts.machine.hot)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_starts_and_outages_in_between_do_not_change_history(hot, seed):
+    """One machine never stops; the other goes on from a snapshot of itself every few records."""
+    random, whole, again = Random(seed), Recorder(Machine(hot())), Recorder(Machine(hot()))
+    for recorder in (whole, again):
+        open_markets(recorder)
+    for after_s, batches in seeded_flow(seed + 100):
+        assert np.array_equal(whole.do(*batches, after_s=after_s), again.do(*batches, after_s=after_s))
+        if random.randrange(3) == 0:
+            again.restart(hot)
+        if random.randrange(8) == 0:
+            last_ns, outage_s = whole.ts_ns, random.randrange(200)
+            told = [
+                recorder.do(bodies.Resume(last_ns, last_ns + outage_s * SECOND_NS), after_s=outage_s)
+                for recorder in (whole, again)
+            ]
+            assert np.array_equal(*told)
+        audit(again.machine.venue, again.machine.hot)
+        assert whole.machine.state_hash() == again.machine.state_hash()
 
 
 def named(events: np.ndarray, recorder: Recorder) -> np.ndarray:

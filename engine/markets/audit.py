@@ -1,0 +1,65 @@
+"""Invariants of the cold registers, among themselves and with the books. Tests run it after each record of a flow."""
+
+from __future__ import annotations
+
+from engine.codes import UNCROSS_FROM, SaleState, TimerKind
+from engine.limits import ACCOUNT_LIMITS_MAX, BUSTS_MAX, CURRENCIES_MAX
+from engine.markets.collars import collar_of
+from engine.state.hot import Hot
+from engine.state.venue import CALENDAR, EXTENDED, Timer, Venue
+
+
+def audit(venue: Venue, hot: Hot) -> None:
+    """Raises AssertionError, naming what does not hold."""
+    sections = hot.sections()
+    _accounts(venue, sections)
+    _listings(venue, sections)
+    _timers(venue, hot)
+
+
+def _accounts(venue: Venue, sections: dict) -> None:
+    told = {row[0]: (row[1], bool(row[2]), bool(row[3])) for row in sections["accounts"].tolist()}
+    assert told == {number: (a.group, a.frozen, a.coop) for number, a in venue.accounts.items()}, "accounts"
+    limits = {tuple(row[:2]): tuple(row[2:]) for row in sections["limits"].tolist()}
+    kept = {key: (a.buy_max, a.sell_max, a.orders_max) for key, a in venue.account_limits.items()}
+    assert limits == kept and len(kept) <= ACCOUNT_LIMITS_MAX, "limits"
+    assert bool(sections["switches"][0]) == (venue.stop is not None), "the kill switch"
+    assert len(venue.corrections) <= BUSTS_MAX
+
+
+def _listings(venue: Venue, sections: dict) -> None:
+    books = {int(head["instrument"]): head for head in sections["books"]}
+    assert books.keys() == venue.instruments.keys(), "each listing has its book"
+    assert venue.instruments.keys().isdisjoint(venue.delisted)
+    both = {**venue.instruments, **venue.delisted}
+    assert venue.by_symbol == {listing.symbol: number for number, listing in both.items()}, "symbols"
+    numbers = sorted(venue.currencies.values())
+    assert numbers == list(range(1, len(numbers) + 1)) and len(numbers) <= CURRENCIES_MAX, "currencies"
+    for number, listing in venue.instruments.items():
+        head = books[number]
+        assert (head["collar_low"], head["collar_high"]) == collar_of(listing), f"collar of {listing.symbol}"
+        assert head["qty_max"] == listing.qty_max and head["currency"] == venue.currencies[listing.currency]
+
+
+def _timers(venue: Venue, hot: Hot) -> None:
+    timers = venue.timers
+    held = [one.timer for one in timers.held]
+    assert timers.holding == (venue.stop is not None)
+    assert not held or timers.holding, "timers stand still only while the venue is stopped"
+    assert not (timers.holding and any(timer.kind in EXTENDED for timer in timers)), "these stand still"
+    every: dict[int, Timer] = {timer.timer: timer for timer in [*timers, *held]}
+    assert len(every) == len(timers) and max(every, default=0) <= timers.last_id
+    for timer in every.values():
+        assert timer.kind not in CALENDAR or timer.subject in venue.instruments, "a calendar's book is listed"
+        assert bool(timer.seed) == bool(timer.random_ns) == bool(timer.announced_ns), "a random end is whole"
+        assert 0 <= timer.due_ns - timer.announced_ns < timer.random_ns or not timer.random_ns
+    assert timers.seeds == {timer.seed for timer in every.values() if timer.seed}
+    after = {timer.subject: timer.timer for timer in every.values() if timer.kind == TimerKind.CANCEL_AFTER}
+    assert after == venue.cancel_after, "one switch of time for each account"
+    for instrument, extension in venue.extensions.items():
+        assert hot.phase(instrument) in UNCROSS_FROM, "only a call is extended"
+        assert 1 <= extension.count <= venue.instruments[instrument].extensions_max
+        assert extension.timer not in every or every[extension.timer].kind == TimerKind.UNCROSS
+    for sale in venue.sales.values():
+        kind = {SaleState.OPEN: TimerKind.SALE_OPEN_UNTIL, SaleState.PENDING: TimerKind.SALE_CLOCK}.get(sale.state)
+        assert kind is None or every[sale.timer].kind == kind, f"sale {sale.sale} has its timer"
