@@ -161,6 +161,8 @@ class EventKind(IntEnum):
     # account = buyer, counter_account = seller, order = seq and counter_order = index of the fill
     TRADE_BUSTED = 59  # instrument, price, qty: as if it had not been
     TRADE_CORRECTED = 60  # instrument, price and qty = what holds from here on, leaves = lots before
+    # uncross: what co-ops got before others at the last price of a side that trades, where that changed anything
+    CLASS_REPORT = 61  # side, instrument, price, qty = lots of co-ops at it, leaves = of which for their class alone
 
     # Helmsman sale: instrument = auction lot number in the sale (1..n, 0 = the whole sale), order = sale id
     SALE_OPENED = 64  # qty = lots, leaves = clock length ns

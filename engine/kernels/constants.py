@@ -60,6 +60,7 @@ ROW_VERSION = 1  # of engine.messages.rows, which kernels cannot import; a test 
 ACCEPTED, REJECTED, DUPLICATE = int(EventKind.ACCEPTED), int(EventKind.REJECTED), int(EventKind.DUPLICATE)
 FILL, CANCELLED, REPLACED = int(EventKind.FILL), int(EventKind.CANCELLED), int(EventKind.REPLACED)
 REDUCED, TRIGGERED = int(EventKind.REDUCED), int(EventKind.TRIGGERED)
+CLASS_REPORT = int(EventKind.CLASS_REPORT)
 REPRICED, AMENDED = int(EventKind.REPRICED), int(EventKind.AMENDED)
 FLAG_LAST, FLAG_AUCTION, FLAG_UNPRICED = int(EventFlag.LAST), int(EventFlag.AUCTION), int(EventFlag.UNPRICED)
 FLAG_CLASS_FIRST, FLAG_STOP = int(EventFlag.CLASS_FIRST), int(EventFlag.STOP)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from engine.kernels.auction_orders import enter_auction
 from engine.kernels.compiled import kernel, step
 from engine.kernels.constants import (
+    AT_AUCTION,
     EXTRA,
     GTC,
     ICEBERG,
@@ -77,6 +79,8 @@ def load_order(s, side, level, view):
         x.order = view.order
         x.type = view.type
         x.tif = view.tif
+        if view.tif == AT_AUCTION:
+            enter_auction(s, extra)
         if view.type == ICEBERG:
             s.levels[level].hidden += view.qty - x.shown
     if side & (SIDES - 1) >= STOPS:

@@ -36,30 +36,36 @@ def percentage_up(part, total):
 
 
 @step
-def _share_proportionally(orders, first, last, shared, total, rule, qty, fills):
-    """Each order's proportional part of `shared` lots, of orders[first:last] with `total` lots. Returns the lots given.
+def proportional(qty, lots, total, given, percent, rule):
+    """The proportional part of an order.
+
+    lots, total  int64  what is shared, 0 < lots < total; what all that share it want
+    given        int64  of `lots`, to the orders before this one
+    percent      int64  percentage_up(lots, total), read by PERCENT_UP
 
     FLOOR       the exact proportion, rounded down to a multiple of the lot; nothing below the least
     PERCENT_UP  the quantity times the percentage, rounded up to a multiple of the lot, as long as there is any left
     """
+    if rule.pro_rata == ProRata.PERCENT_UP:
+        share = -(-qty * percent // BPS)
+        share = min(min(share + (rule.lot - share % rule.lot) % rule.lot, qty), lots - given)
+    else:
+        share = qty * lots // total if qty <= _INT64_MAX // lots else share_floor(qty, lots, total)
+        share -= share % rule.lot
+    return share if share >= rule.least else np.int64(0)
+
+
+@step
+def _share_proportionally(orders, first, last, lots, total, rule, qty, fills):
+    """Each order's proportional part of `lots`, of orders[first:last] with `total` lots. Returns the lots given."""
     given = np.int64(0)
-    widest = _INT64_MAX // max(shared, 1)  # up to this quantity the product fits
     percent = np.int64(0)
     if rule.pro_rata == ProRata.PERCENT_UP:
-        percent = percentage_up(shared, total)
+        percent = percentage_up(lots, total)
     for place in range(first, last):
         order = orders[place]
-        q = qty[order]
-        if rule.pro_rata == ProRata.PERCENT_UP:
-            share = -(-q * percent // BPS)
-            share = min(min(share + (rule.lot - share % rule.lot) % rule.lot, q), shared - given)
-        else:
-            share = q * shared // total if q <= widest else share_floor(q, shared, total)
-            share -= share % rule.lot
-        if share < rule.least:
-            share = np.int64(0)
-        fills[order] = share
-        given += share
+        fills[order] = proportional(qty[order], lots, total, given, percent, rule)
+        given += fills[order]
     return given
 
 

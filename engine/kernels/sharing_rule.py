@@ -17,3 +17,6 @@ class SharingRule(NamedTuple):
     lot: int  # proportional shares are multiples of it, >= 1
     least: int  # a proportional share below it is nothing
     rest: int  # Rest: who gets what the proportion left over
+
+
+BY_TIME = SharingRule(0, 0, 0, 1, 1, 1)  # ProRata.NONE, Rest.BY_TIME

@@ -81,14 +81,14 @@ def price_at(s, side, rank):
 
 
 @kernel
-def levels_of(s, side, with_hidden, out):
-    """Prices of a side, best first, as LEVEL_VIEW rows into `out`. Returns how many were written."""
+def levels_of(s, side, out):
+    """Prices of a side, best first, and what is shown there, as LEVEL_VIEW rows. Returns how many were written."""
     rank = np.int64(s.sides[side].best)
     count = 0
     while rank != RANK_NONE:
         q = s.levels[find_level(s, side, rank)]
         price = price_at(s, side, rank)
-        lots = q.total if with_hidden else q.total - q.hidden
+        lots = q.total - q.hidden
         if count > 0 and out[count - 1].price == price:
             out[count - 1].qty += lots
             out[count - 1].orders += q.count

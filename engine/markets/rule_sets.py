@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from engine.codes import Grid, LastStep, Pressure, ProRata, Rest, Unpriced
 from engine.kernels.call_rule import CallRule
 from engine.kernels.price_rule import PriceRule
-from engine.kernels.sharing_rule import SharingRule
+from engine.kernels.sharing_rule import BY_TIME, SharingRule
 
 
 def _sharing(
@@ -22,7 +22,7 @@ def _sharing(
 
 SHARINGS: dict[str, SharingRule] = {
     # Xetra, Euronext, ASX, CME FIFO
-    "by_time": _sharing(ProRata.NONE, Rest.BY_TIME),
+    "by_time": BY_TIME,
     # BNB Beacon Chain DEX, matcheng tests (MatchEng allocation of a residual); the lot is the instrument's, 1 here
     "pro_rata_floor_to_lot_then_lots_by_time": _sharing(ProRata.FLOOR, Rest.LOT_EACH),
     # the same, docs/beaconchain/match-examples.md: orders of one block (here: of one time) share, earlier blocks first
@@ -40,7 +40,6 @@ SHARINGS: dict[str, SharingRule] = {
     # 31 CFR 356.20 (a)(2), US Treasury auctions; that the last by arrival get what is left, and no more, is ours
     "pro_rata_percentage_rounded_up_to_0.01pct": _sharing(ProRata.PERCENT_UP, Rest.BY_TIME),
 }
-BY_TIME = SHARINGS["by_time"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,7 @@ AUDIENCE: dict[EventKind, Audience] = {
     EventKind.INSTRUMENT_DELISTED: _open,
     EventKind.PHASE: _open,
     EventKind.UNCROSSED: _open,
+    EventKind.CLASS_REPORT: _open,
     EventKind.COLLAR_SET: _open,
     EventKind.CALL_EXTENDED: _open,
     EventKind.CALL_HELD: _open,

@@ -80,6 +80,7 @@ def audit_extras(s: State) -> None:
     check(sorted([*owners, *free]) == list(range(int(m["extras_used"]))), "a row of extras is lost")
     check(int(m["extras_used"]) <= len(s.extras) <= len(s.expiries), "extras beyond their array")
     _audit_expiries(s, [row for row in owners if s.extras[row]["tif"] == TimeInForce.GTD])
+    _audit_auction_orders(s, [row for row in owners if s.extras[row]["tif"] == TimeInForce.AT_AUCTION])
 
 
 def _audit_expiries(s: State, expected: list[int]) -> None:
@@ -89,6 +90,21 @@ def _audit_expiries(s: State, expected: list[int]) -> None:
     for place, row in enumerate(rows):
         check(int(s.extras[row]["heap_place"]) == place, f"extra {row}: its place in the heap")
         check(place == 0 or keys[(place - 1) >> 1] < keys[place], f"extra {row}: expires before its parent")
+
+
+def _audit_auction_orders(s: State, expected: list[int]) -> None:
+    """Each order for one uncross is in the list of its book, linked both ways, and nothing else is."""
+    found: list[int] = []
+    for instrument in range(len(s.books)):
+        before, link = 0, int(s.books[instrument]["at_auction"])
+        while link and len(found) <= len(expected):
+            x = s.extras[link - 1]
+            check(int(x["auction_prev"]) == before, f"extra {link - 1}: what comes before it")
+            book = int(s.orders[int(x["order"]) & 0xFFFFFFFF]["instrument"])
+            check(book == instrument, f"extra {link - 1}: in the list of another book")
+            found.append(link - 1)
+            before, link = link, int(x["auction_next"])
+    check(sorted(found) == sorted(expected), "the lists of orders for one uncross are not those orders")
 
 
 def audit_books(s: State) -> None:

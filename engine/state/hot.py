@@ -13,6 +13,7 @@ import numpy as np
 
 from engine import limits
 from engine.domain.curve import Curve
+from engine.kernels.sharing_rule import BY_TIME, SharingRule
 
 SIDE_BOTH = 255
 TIF_ANY = 255
@@ -257,14 +258,27 @@ class Hot(Protocol):
         ...
 
     def uncross(
-        self, instrument: int, price_ticks: int | None, volume_lots: int, *, command: int, first_index: int, ts_ns: int
+        self,
+        instrument: int,
+        price_ticks: int | None,
+        volume_lots: int,
+        *,
+        sharing: SharingRule = BY_TIME,
+        unpriced_last: bool = False,
+        block_seq: int = 0,
+        command: int,
+        first_index: int,
+        ts_ns: int,
     ) -> np.ndarray:
         """Trade `volume_lots` at one price, both sides in priority order (unpriced by arrival, then price, then time),
         then end what cannot stay: market orders, and orders for one uncross; market-to-limit orders get the price.
         Without a price nothing trades.
 
-        returns EVENT[k]: FILL (order = buy, counter_order = sell, flag AUCTION, side BUY, fee_class CALL), CANCELLED,
-        REPRICED.
+        sharing        how the orders of a level share what is less than all of it
+        unpriced_last  unpriced orders come after the last limit that may trade
+        block_seq      orders older than this seq are a time block before the others, for rules that share by block
+        returns        EVENT[k]: FILL (order = buy, counter_order = sell, flag AUCTION, side BUY, fee_class CALL),
+                       CLASS_REPORT, CANCELLED, REPRICED
         """
         ...
 

@@ -61,12 +61,14 @@ EXTRA = np.dtype(
         ("shown", "<i8"),  # of which are still there, while it rests
         ("stop_price", "<i4"),
         ("heap_place", "<i4"),  # in State.expiries, while it is there; of a free row: the next free one
+        ("auction_next", "<i4"),  # 1 + row of the next older order for one uncross in the same book; 0: none
+        ("auction_prev", "<i4"),
         ("type", "u1"),  # OrderType now
         ("tif", "u1"),
         ("waiting", "u1"),  # 1: a stop that was not elected
         ("stp", "u1"),  # StpMode of a stop, for when it is elected
         ("stp_group", "u1"),
-        ("spare", "u1", (19,)),
+        ("spare", "u1", (11,)),
     ]
 )
 
@@ -97,11 +99,12 @@ BOOK = np.dtype(
         ("last", "<i4"),  # price of the newest fill, when flag TRADED
         ("stops", "<i4"),  # orders on the two sides of waiting stops
         ("deposited", "<i8"),  # lots of all accounts, in a book of deposits
+        ("at_auction", "<i4"),  # 1 + row in State.extras of the newest order for one uncross; 0: none
         ("currency", "<u2"),
         ("phase", "u1"),
         ("listed", "u1"),
         ("flags", "u1"),  # BookFlag
-        ("spare", "u1", (11,)),
+        ("spare", "u1", (7,)),
     ]
 )
 

@@ -8,21 +8,21 @@ from engine.codes import RefForm, Side
 from engine.domain.curve import Curve
 from engine.kernels import mass_cancel, views
 from engine.kernels.constants import SIDES
+from engine.kernels.curve import merge, prices_of
 from engine.messages.refs import exact_text
 from engine.state.hot import EXTRA_VIEW, LEVEL_VIEW, ORDER_VIEW, Which
 from engine.state.layout import NOTHING
 from engine.state.room import Room
 
 FOUND_FIRST = 256  # rows of the first try to collect
+CURVE_PRICES_FIRST = 1_024  # of one side of a curve; more are walked twice
 
 
 class Readers(Room):
     def depth(self, instrument: int, side: int, limit: int) -> np.ndarray:
-        return self._levels(SIDES * instrument + int(side), limit, with_hidden=False)
-
-    def _levels(self, side: int, limit: int, *, with_hidden: bool) -> np.ndarray:
+        side = SIDES * instrument + int(side)
         levels = np.zeros(min(limit, int(self.state.sides[side]["orders"])), LEVEL_VIEW)
-        return levels[: views.levels_of(self.state, side, with_hidden, levels)]
+        return levels[: views.levels_of(self.state, side, levels)]
 
     def level_count(self) -> int:
         """Prices with orders, over all sides."""
@@ -30,12 +30,19 @@ class Readers(Room):
 
     def curve(self, instrument: int) -> Curve:
         places = [SIDES * instrument + int(side) for side in Side]
-        sides = [self._levels(place, int(self.state.sides[place]["orders"]), with_hidden=True) for place in places]
-        prices = np.union1d(sides[0]["price"], sides[1]["price"])
-        lots = np.zeros((2, len(prices)), np.int64)
-        for side, levels in zip(Side, sides, strict=True):
-            lots[side][np.searchsorted(prices, levels["price"])] = levels["qty"]
-        return Curve(prices, lots[0], lots[1], *(self._unpriced_lots(place) for place in places))
+        bought, sold = self._prices_of(places[Side.BUY], -1), self._prices_of(places[Side.SELL], 1)
+        prices, buy, sell = np.empty((3, len(bought[0]) + len(sold[0])), np.int64)
+        count = merge(*bought, *sold, prices, buy, sell)
+        return Curve(prices[:count], buy[:count], sell[:count], *(self._unpriced_lots(place) for place in places))
+
+    def _prices_of(self, side: int, sign: int) -> tuple[np.ndarray, np.ndarray]:
+        """int64[n] twice: prices of a side, best first, and all that is open at each."""
+        found = np.empty((2, CURVE_PRICES_FIRST), np.int64)
+        count = prices_of(self.state, side, sign, *found)
+        if count > found.shape[1]:
+            found = np.empty((2, count), np.int64)
+            prices_of(self.state, side, sign, *found)
+        return found[0, :count], found[1, :count]
 
     def _unpriced_lots(self, side: int) -> int:
         level = int(self.state.sides[side]["unpriced"])

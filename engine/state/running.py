@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.codes import CommandKind, RefForm
+from engine.codes import CommandKind, Reason, RefForm, Rest
 from engine.kernels import book, loading, mass_cancel
-from engine.kernels.constants import COLD_FIRST, DONE, NEED_EVENTS
+from engine.kernels.auction_orders import auction_orders
+from engine.kernels.call_side import call_sides
+from engine.kernels.constants import BROKEN, COLD_FIRST, DONE, NEED_EVENTS
+from engine.kernels.sharing_rule import BY_TIME, SharingRule
 from engine.kernels.uncross import uncross
 from engine.messages.refs import is_digest_of
 from engine.messages.rows import EVENT, joined
@@ -65,28 +68,61 @@ class Running(Readers):
             self._texts = {order: text for order, text in self._texts.items() if self.order(order) is not None}
 
     def uncross(
-        self, instrument: int, price_ticks: int | None, volume_lots: int, *, command: int, first_index: int, ts_ns: int
+        self,
+        instrument: int,
+        price_ticks: int | None,
+        volume_lots: int,
+        *,
+        sharing: SharingRule = BY_TIME,
+        unpriced_last: bool = False,
+        block_seq: int = 0,
+        command: int,
+        first_index: int,
+        ts_ns: int,
     ) -> np.ndarray:
         assert self.state.books[instrument]["listed"]
-        left, index, blocks = volume_lots if price_ticks is not None else 0, first_index, []
+        assert sharing.rest != Rest.NOBODY and (sharing.rest != Rest.LOT_EACH or sharing.least == 1)
+        price, has_price = (0, False) if price_ticks is None else (price_ticks, True)
+        sides, index, blocks = call_sides(volume_lots if has_price else 0), first_index, list[np.ndarray]()
         while True:
-            status, left = uncross(self.state, instrument, price_ticks or 0, left, command, index, ts_ns, self.events)
-            meta = self.state.meta[0]
-            blocks.append(joined([self.events[: int(meta["event_count"])]]))
-            index = int(meta["event_index"])
+            status = uncross(
+                self.state, instrument, price, has_price, sharing, unpriced_last, block_seq, sides, command, index,
+                ts_ns, self.events,
+            )  # fmt: skip
+            index = self._take_events(blocks)
             if status == DONE:
-                return joined(blocks)
-            assert status == NEED_EVENTS, f"{left} lots more than both sides of {instrument} trade at {price_ticks}"
+                break
+            assert status != BROKEN, f"{sides['left']} lots more than {instrument} trades at {price_ticks}"
+            self.make_room(status)
+        self._cancel(self._auction_orders(instrument), Reason.AUCTION_REMAINDER, command, index, ts_ns, blocks)
+        return joined(blocks)
+
+    def _auction_orders(self, instrument: int) -> np.ndarray:
+        """int64[n]: ids of a book's orders for one uncross, rising."""
+        found = np.empty(64, np.int64)
+        count = auction_orders(self.state, instrument, found)
+        if count > len(found):
+            found = np.empty(count, np.int64)
+            auction_orders(self.state, instrument, found)
+        return np.sort(found[:count])
 
     def cancel(self, which: Which, reason: int, *, command: int, first_index: int, ts_ns: int) -> np.ndarray:
-        orders, at, index, blocks = self._ids_of(which), 0, first_index, []
+        blocks: list[np.ndarray] = []
+        self._cancel(self._ids_of(which), reason, command, first_index, ts_ns, blocks)
+        return joined(blocks)
+
+    def _cancel(
+        self, orders: np.ndarray, reason: int, command: int, index: int, ts_ns: int, blocks: list[np.ndarray]
+    ) -> None:
+        """Cancel open orders, int64[n] ids in this order; the events go into `blocks`."""
+        at = 0
         while True:
             status, at = mass_cancel.cancel_orders(
                 self.state, orders, at, int(reason), command, index, ts_ns, self.events
             )
             index = self._take_events(blocks)
             if status == DONE:
-                return joined(blocks)
+                return
             assert status == NEED_EVENTS, f"order {orders[at]} is not open"
 
     def next_expiry(self) -> int | None:
@@ -95,7 +131,7 @@ class Running(Readers):
 
     def expire(self, due_ns: int, *, command: int, first_index: int, ts_ns: int) -> np.ndarray:
         assert due_ns == self.next_expiry()
-        index, blocks = first_index, []
+        index, blocks = first_index, list[np.ndarray]()
         while True:
             status = mass_cancel.expire(self.state, due_ns, command, index, ts_ns, self.events)
             index = self._take_events(blocks)
