@@ -77,7 +77,7 @@ COLD_SECTIONS_3 = (
 NEW_IN_ACCOUNT_3 = {"group": 0, "coop": False, "frozen": False}
 NEW_IN_INSTRUMENT_3 = {
     "deposit": False, "classes": False, "collar_floor": 0, "collar_bps": 0, "extension_ns": 0, "extensions_max": 0,
-    "widen_bps": 0, "after_extensions": "print",
+    "widen_bps": 0, "after_extensions": "print", "call_seq": 0,
 }  # fmt: skip
 NEW_IN_TIMER_3 = {"random_ns": 0, "announced_ns": 0, "seed": b""}
 NEW_COLD_3: dict[str, Any] = {

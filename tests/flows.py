@@ -237,7 +237,9 @@ class Draws:
                 reference=pick((None, self.price())),
                 collar_floor=pick((None, 0, 5, 12)),
                 collar_bps=pick((None, 0, 20)),
-                rules=pick((None, "xetra", "harvest")),
+                rules=pick(
+                    (None, "xetra", "harvest", "harvest_pro_rata", "nse", "bnb_four_step_5pct", "cme_iop_top_order")
+                ),
                 after_extensions=pick((None, "print", "halt")),
             ),
             lambda: coffee(

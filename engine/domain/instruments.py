@@ -53,6 +53,7 @@ class Instrument:
     widen_bps: int = 0
     after_extensions: str = "print"  # or "halt"
     last_auction: int | None = None  # price of the newest uncross that traded
+    call_seq: int = 0  # of the command that began the newest call: orders from before are a time block of their own
     currency_number: int = 0  # of `currency`, in the venue
 
     @classmethod
@@ -108,3 +109,6 @@ class Instrument:
 
     def with_last_auction(self, price_ticks: int) -> Instrument:
         return replace(self, last_auction=price_ticks)
+
+    def with_call(self, seq: int) -> Instrument:
+        return replace(self, call_seq=seq)

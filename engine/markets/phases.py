@@ -15,11 +15,13 @@ from engine.codes import (
     Reason,
     TimeInForce,
     TimerKind,
+    Unpriced,
 )
 from engine.limits import TIMERS_MAX
 from engine.markets import extensions, random_end
 from engine.markets.call_auction import clear
 from engine.markets.extensions import Outcome
+from engine.markets.rule_sets import RULE_SETS
 from engine.markets.turn import Turn
 from engine.messages import bodies
 from engine.state.hot import Which
@@ -156,12 +158,15 @@ def _uncross_refused(turn: Turn, instrument: int, phase: int) -> Reason:
 
 
 def _move(turn: Turn, instrument: int, phase: int) -> None:
-    """Into another phase, with all that this ends: the call's extensions, and where the book closes the day."""
+    """Into another phase, with all that this begins or ends: a call, its extensions, and where the book closes the
+    day."""
     old = turn.hot.phase(instrument)
     turn.hot.set_phase(instrument, phase)
     turn.emit(EventKind.PHASE, instrument=instrument, reason=phase, qty=old)
     if phase not in UNCROSS_FROM:
         extensions.over(turn.venue, instrument)
+    elif old not in UNCROSS_FROM:
+        turn.venue.instruments[instrument] = turn.venue.instruments[instrument].with_call(turn.seq)
     if phase == Phase.CLOSED:
         _end_day(turn, instrument)
 
@@ -186,7 +191,18 @@ def _uncross(turn: Turn, instrument: int, phase: int, *, force: bool) -> None:
             turn.emit(EventKind.CALL_HELD, instrument=instrument, price=price, qty=found.extensions)
             _move(turn, instrument, Phase.HALTED)
             return
-    fills = turn.hot.uncross(instrument, price, volume, ts_ns=turn.ts_ns, command=turn.command, first_index=turn.index)
+    rules = RULE_SETS[listing.rules]
+    fills = turn.hot.uncross(
+        instrument,
+        price,
+        volume,
+        sharing=rules.sharing,
+        unpriced_last=rules.unpriced == Unpriced.LAST,
+        block_seq=listing.call_seq,
+        command=turn.command,
+        first_index=turn.index,
+        ts_ns=turn.ts_ns,
+    )
     turn.extend(fills)
     flags = EventFlag.NO_PRICE if price is None else 0
     if price is not None:

@@ -9,18 +9,23 @@ from __future__ import annotations
 import msgspec
 
 from engine import limits
-from engine.codes import EventKind, Reason, Unpriced
+from engine.codes import EventKind, Reason, Rest, Unpriced
 from engine.domain.instruments import Instrument
 from engine.domain.units import UnitError
 from engine.markets import collars
-from engine.markets.rule_sets import BY_TIME, RULE_SETS
+from engine.markets.rule_sets import RULE_SETS
 from engine.markets.turn import Turn
 from engine.messages import bodies
 from engine.state.venue import Account, Key
 
-# Rule sets that a book can be listed with: those that share as books do, unpriced first, then price, then time.
+# Rule sets that a book can be listed with: those that give all the volume out in one pass and leave nothing crossed.
+# Where orders are valued at a collar, limits beyond it would stay crossed.
 LIVE_RULE_SETS = frozenset(
-    name for name, rules in RULE_SETS.items() if rules.sharing == BY_TIME and rules.unpriced != Unpriced.LAST
+    name
+    for name, rules in RULE_SETS.items()
+    if rules.unpriced != Unpriced.AT_COLLAR
+    and rules.sharing.rest != Rest.NOBODY
+    and (rules.sharing.rest != Rest.LOT_EACH or rules.sharing.least == 1)
 )
 
 

@@ -166,3 +166,45 @@ def test_an_uncrossed_book_is_not_crossed_whatever_its_rules(rules: str, orders:
     curve = recorder.machine.hot.curve(1)
     assert (curve.unpriced_buy_lots, curve.unpriced_sell_lots) == (0, 0)
     assert np.all(curve.buy_lots >= 0)
+
+
+def pro_rata_call(hot: type, rules: str) -> Recorder:
+    """Two equal bids, one from before the call, and an offer of as much as one of them."""
+    recorder = Recorder(Machine(hot()))
+    open_venue(recorder, instruments=0)
+    recorder.do(coffee(rules=rules), bodies.SetPhase(1, Phase.PRE_OPEN), order_row(1, Side.BUY, 6_700, 10))
+    recorder.do(bodies.SetPhase(1, Phase.CALL))
+    recorder.do(order_row(2, Side.BUY, 6_700, 10), order_row(3, Side.SELL, 6_700, 10))
+    recorder.do(bodies.SetPhase(1, Phase.FROZEN), bodies.SetPhase(1, Phase.CALL))
+    return recorder
+
+
+@pytest.mark.parametrize("hot", HOTS)
+@pytest.mark.parametrize(
+    ("rules", "shares"),
+    [
+        ("harvest", {1: 10}),
+        ("harvest_pro_rata", {1: 5, 2: 5}),
+        ("bnb_four_step_5pct", {1: 10}),  # what rested before the call began is the earlier block
+    ],
+)
+def test_the_rule_set_of_the_book_shares_the_margin(hot, rules, shares):
+    recorder = pro_rata_call(hot, rules)
+    events = recorder.do(bodies.Uncross(1, Phase.CLOSED))
+    fills = events[events["kind"] == EventKind.FILL]
+    assert dict(zip(fills["account"].tolist(), fills["qty"].tolist(), strict=True)) == shares
+
+
+@pytest.mark.parametrize("hot", HOTS)
+def test_unpriced_orders_come_last_where_the_rules_say_so(hot):
+    for rules, buyer in (("harvest", 2), ("nse", 1)):
+        recorder = Recorder(Machine(hot()))
+        open_venue(recorder, instruments=0)
+        recorder.do(coffee(rules=rules), bodies.SetPhase(1, Phase.CALL))
+        recorder.do(
+            order_row(1, Side.BUY, 6_700, 10),
+            order_row(2, Side.BUY, 0, 10, type=OrderType.MARKET),
+            order_row(3, Side.SELL, 6_700, 10),
+        )
+        events = recorder.do(bodies.Uncross(1, Phase.CLOSED))
+        assert events["account"][events["kind"] == EventKind.FILL].tolist() == [buyer]

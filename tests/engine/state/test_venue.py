@@ -77,6 +77,7 @@ CHANGES: dict[str, Callable[[Venue], object]] = {
     "revoked_key": lambda venue: venue.revoked_keys.clear(),
     "reference": lambda venue: venue.instruments.update({1: venue.instruments[1].with_reference(None)}),
     "last_auction": lambda venue: venue.instruments.update({1: venue.instruments[1].with_last_auction(6705)}),
+    "call": lambda venue: venue.instruments.update({1: venue.instruments[1].with_call(7)}),
     "calendar": lambda venue: venue.calendars.update({1: 9}),
     "schedule_key": lambda venue: venue.schedule_keys.clear(),
     "timer": lambda venue: venue.timers.cancel(venue.timers.peek().timer),
