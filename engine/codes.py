@@ -278,11 +278,28 @@ class LastStep(IntEnum):
     LOWEST = 5
 
 
-class Sharing(IntEnum):
-    """How the orders at the margin (the last level of a side that trades) share what is left for them."""
+class ProRata(IntEnum):
+    """How the orders at the margin (the last level of a side that trades) share in proportion to their quantities."""
 
-    TIME = 0  # by arrival
-    TIME_BLOCKS = 1  # earlier blocks first; the block that is cut pro rata: floors, then a lot each by arrival
+    NONE = 0  # they do not
+    FLOOR = 1  # exact proportion, rounded down to a multiple of the lot
+    PERCENT_UP = 2  # a percentage rounded up to 0.01 %, then the share up to a multiple of the lot, by arrival
+
+
+class Rest(IntEnum):
+    """Who at the margin gets what the proportional shares leave."""
+
+    LOT_EACH = 0  # one lot each by arrival, from the first again until nothing is left
+    BY_TIME = 1  # as much as each wants, by arrival
+    NOBODY = 2  # no order of this call
+
+
+class Unpriced(IntEnum):
+    """Where orders without a limit stand among those of their side, and at what they are valued."""
+
+    FIRST = 0  # before every limit, willing at any price
+    LAST = 1  # after every limit that may trade, willing at any price
+    AT_COLLAR = 2  # before every limit; for the price, they and every limit beyond the collar count as its edge
 
 
 # Moves that SET_PHASE (an operator's or a calendar's) may make. CONTINUOUS is entered only by an uncross, so that a

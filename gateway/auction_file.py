@@ -44,6 +44,7 @@ class AuctionFile:
     ids: list[str]
     side: np.ndarray  # uint8[n]
     unpriced: np.ndarray  # uint8[n]
+    to_limit: np.ndarray  # uint8[n]  market-to-limit
     prices: list[Fraction | None]
     qty_lots: np.ndarray  # int64[n]
     seq: list[int]
@@ -168,6 +169,7 @@ def _read_input(body: dict[str, Any], path: str, rule_set: str | None) -> Auctio
         ids=[],
         side=np.empty(len(orders), np.uint8),
         unpriced=np.empty(len(orders), np.uint8),
+        to_limit=np.empty(len(orders), np.uint8),
         prices=[],
         qty_lots=np.empty(len(orders), np.int64),
         seq=[],
@@ -209,7 +211,7 @@ def _read_order(call: AuctionFile, order: object, place: int, path: str) -> None
     if not _TYPES[kind] and price is None:
         _fail(path + ".price", "a limit order needs one")
     call.side[place] = _SIDES[side]
-    call.unpriced[place] = _TYPES[kind]
+    call.unpriced[place], call.to_limit[place] = _TYPES[kind], kind == "market_to_limit"
     call.prices.append(None if price is None else decimal(price, path + ".price"))
     call.qty_lots[place] = whole_number(order.get("qty"), path + ".qty", 1, QTY_LOTS_MAX)
     seq, block = order.get("seq"), order.get("time")

@@ -68,6 +68,7 @@ def orders(
             st.booleans(),
             st.one_of(price, price, price, st.none()) if unpriced else price,
             st.integers(1, qty_max),
+            st.just(0),
         ),
         max_size=max_size,
     )

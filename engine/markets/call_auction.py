@@ -1,7 +1,7 @@
 """Call auction: one price for a book (`clear`), or price and fills for orders without a book (`clear_flat`).
 
 The venue calls `clear` on a book's curve and lets the book hand out the volume; `qhatu clear` and the benchmark call
-`clear_flat`. Both find the price with the same kernel.
+`clear_flat`, or `clear_books` for many small books at once. All find the price with the same kernel.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.codes import Sharing
+from engine.codes import Unpriced
 from engine.domain.curve import Clearing, Curve
-from engine.kernels import allocation
+from engine.kernels import allocation, flat_call
 from engine.kernels.clearing import KEPT, cumulate, find_price
-from engine.kernels.price_rule import PriceRule
+from engine.kernels.collar import value_at_collar
 from engine.limits import QTY_LOTS_MAX, SIDE_TOTAL_LOTS_MAX
 from engine.markets.rule_sets import RULE_SETS
 
@@ -24,8 +24,13 @@ LADDER_TICKS_PER_ORDER = 8  # a ladder wider than this is mostly empty: ranking 
 LADDER_TICKS_MIN = 4_096
 
 
-def clear(curve: Curve, reference_ticks: int | None, rules: str = "harvest") -> Clearing:
+def clear(
+    curve: Curve, reference_ticks: int | None, rules: str = "harvest", collar_ticks: tuple[int, int] | None = None
+) -> Clearing:
     """Price, volume and surplus at which a book would trade now, in O(levels). Raises KeyError for unknown rules."""
+    rule_set = RULE_SETS[rules]
+    if rule_set.unpriced == Unpriced.AT_COLLAR and collar_ticks is not None:
+        curve = _at_collar(curve, *collar_ticks)
     found, price, volume, surplus = find_price(
         curve.prices_ticks,
         curve.buy_lots,
@@ -34,10 +39,18 @@ def clear(curve: Curve, reference_ticks: int | None, rules: str = "harvest") -> 
         int(curve.unpriced_sell_lots),
         reference_ticks is not None,
         0 if reference_ticks is None else int(reference_ticks),
-        RULE_SETS[rules].price,
+        rule_set.price,
         np.empty(KEPT, np.int64),
     )
     return Clearing(price, volume, surplus) if found else NOTHING
+
+
+def _at_collar(curve: Curve, low: int, high: int) -> Curve:
+    prices, buy, sell = np.empty((3, curve.prices_ticks.size + 2), np.int64)
+    columns = (curve.prices_ticks, curve.buy_lots, curve.sell_lots)
+    unpriced = (int(curve.unpriced_buy_lots), int(curve.unpriced_sell_lots))
+    n = value_at_collar(*columns, *unpriced, low, high, prices, buy, sell)
+    return Curve(prices[:n], buy[:n], sell[:n], 0, 0)
 
 
 def supply_demand(curve: Curve) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -73,6 +86,18 @@ class Ladder(NamedTuple):
     price_of_rank: np.ndarray | None  # int64[ranks] in ticks; None: rank r is the price lowest + r
 
 
+class FlatWork(NamedTuple):
+    """Working memory of the kernels of a flat call."""
+
+    table: np.ndarray  # int64[2 * (ranks + 2)] or longer
+    levels: np.ndarray  # int64[6, levels + 2] or longer
+    places: np.ndarray  # int64[2, orders] or longer
+    kept: np.ndarray  # int64[KEPT]
+    margins: np.ndarray  # int64[3, 2]
+    counts: np.ndarray  # int64[3]
+    no_prices: np.ndarray  # int64[0]
+
+
 class Scratch:
     """Working memory of `clear_flat`, for a caller that clears again and again.
 
@@ -81,22 +106,27 @@ class Scratch:
     """
 
     def __init__(self) -> None:
-        self._table = np.empty(0, np.int64)
-        self._levels = np.empty((3, 0), np.int64)
+        self._work = FlatWork(
+            np.empty(0, np.int64),
+            np.empty((6, 0), np.int64),
+            np.empty((2, 0), np.int64),
+            np.empty(KEPT, np.int64),
+            np.empty((3, 2), np.int64),
+            np.empty(3, np.int64),
+            np.empty(0, np.int64),
+        )
 
-    def table(self, cells: int) -> np.ndarray:
-        """int64[cells] of zeros; what an earlier call returned is void."""
-        if self._table.size < cells:
-            self._table = np.empty(cells, np.int64)
-        table = self._table[:cells]
-        table[:] = 0
-        return table
-
-    def levels(self, most: int) -> np.ndarray:
-        """int64[3, >= most] with anything in it."""
-        if self._levels.shape[1] < most:
-            self._levels = np.empty((3, most), np.int64)
-        return self._levels
+    def work(self, ranks: int, orders: int) -> FlatWork:
+        """Memory for a call of so many prices and orders, with anything in it; an earlier call's is void."""
+        work, levels = self._work, min(ranks, orders) + 3
+        if work.table.size < 2 * (ranks + 2):
+            work = work._replace(table=np.empty(2 * (ranks + 2), np.int64))
+        if work.levels.shape[1] < levels:
+            work = work._replace(levels=np.empty((6, levels), np.int64))
+        if work.places.shape[1] < orders:
+            work = work._replace(places=np.empty((2, orders), np.int64))
+        self._work = work
+        return work
 
 
 class FlatClearing(NamedTuple):
@@ -149,82 +179,114 @@ def clear_flat(
     reference_ticks: int | None = None,
     rules: str = "harvest",
     *,
+    collar_ticks: tuple[int, int] | None = None,
     out: np.ndarray | None = None,
     scratch: Scratch | None = None,
 ) -> FlatClearing:
     """Price of a call and every order's fill, in about three passes over the columns.
 
-    out      int64[n] to write the fills to, or None for a new array
-    scratch  memory to work in, or None for new memory
-    raises   KeyError for unknown rules; ValueError for a side, price, quantity or total out of bounds
+    collar_ticks  lowest and highest price, for rule sets that value orders at a collar
+    out           int64[n] to write the fills to, or None for a new array
+    scratch       memory to work in, or None for new memory
+    raises        KeyError for unknown rules; ValueError for a side, price, quantity or total out of bounds
     """
     rule_set = RULE_SETS[rules]
     low, high = _check(orders)
     ladder = _ladder(orders, low, high)
-    ranks = ladder.ranks
-    columns = (orders.side, ladder.price, orders.unpriced)
-    scratch = scratch or Scratch()
-    table = scratch.table(2 * (ranks + 2))
-    allocation.sum_by_key(*columns, orders.qty_lots, ladder.lowest, ranks, table)
-    clearing = _price(table, ladder, scratch, reference_ticks, rule_set.price)
+    work = (scratch or Scratch()).work(ladder.ranks, orders.side.size)
     fills = np.empty(orders.side.size, np.int64) if out is None else out
-    if clearing.price_ticks is None:
-        fills[:] = 0
-        return FlatClearing(clearing, fills, ladder)
-
-    first = rule_set.unpriced_first
-    best_sell_rank, best_buy_rank = _eligible_ranks(ladder, clearing.price_ticks)
-    eligible_keys = (best_buy_rank + 1, ranks - best_sell_rank)
-    margins = np.empty((3, 2), np.int64)  # full_above, margin, left; by side
-    for side, key in enumerate(eligible_keys):
-        margins[:, side] = allocation.margin_of(table, side, ranks, key, clearing.volume_lots, first)
-    full_above, margin, left = margins
-    shared = left.copy()  # the kernel counts it down
-    allocation.fill_by_time(*columns, orders.qty_lots, ladder.lowest, ranks, first, full_above, margin, shared, fills)
-    if rule_set.sharing == Sharing.TIME_BLOCKS and orders.block is not None:
-        found = np.empty(orders.side.size, np.int64)
-        for side in (0, 1):
-            n = allocation.orders_at(*columns, ladder.lowest, ranks, first, side, margin[side], found)
-            allocation.share_by_time_block(found[:n], orders.block, orders.qty_lots, left[side], fills)
-    return FlatClearing(clearing, fills, ladder)
-
-
-def _price(
-    table: np.ndarray, ladder: Ladder, scratch: Scratch, reference_ticks: int | None, rule: PriceRule
-) -> Clearing:
-    """Price from the table of sums; the same kernel as for a book."""
-    ranks, buy, sell = scratch.levels(1 + min(ladder.ranks, ladder.price.size))
-    n = allocation.levels_of(table, ladder.ranks, ranks, buy, sell)
-    prices = ranks[:n] + ladder.lowest if ladder.price_of_rank is None else ladder.price_of_rank[ranks[:n]]
-    top = ladder.ranks + 1
-    found, price, volume, surplus = find_price(
-        prices,
-        buy[:n],
-        sell[:n],
-        int(table[top]),
-        int(table[ladder.ranks + 2 + top]),
+    found, price, volume, surplus = flat_call.clear_one(
+        orders._replace(price_ticks=ladder.price, block=work.no_prices if orders.block is None else orders.block),
+        ladder.lowest,
+        ladder.ranks,
+        work.no_prices if ladder.price_of_rank is None else ladder.price_of_rank,
+        work,
+        rule_set.switches,
         reference_ticks is not None,
-        0 if reference_ticks is None else reference_ticks,
-        rule,
-        np.empty(KEPT, np.int64),
+        0 if reference_ticks is None else int(reference_ticks),
+        collar_ticks is not None,
+        *((0, 0) if collar_ticks is None else collar_ticks),
+        fills,
     )
-    return Clearing(price, volume, surplus) if found else NOTHING
+    return FlatClearing(Clearing(price, volume, surplus) if found else NOTHING, fills, ladder)
 
 
-def _eligible_ranks(ladder: Ladder, price_ticks: int) -> tuple[int, int]:
-    """(highest rank at or below the price, lowest rank at or above it): the worst sell and buy that may trade."""
-    if ladder.price_of_rank is None:
-        rank = price_ticks - ladder.lowest
-        return min(rank, ladder.ranks - 1), max(rank, 0)
-    return (
-        int(np.searchsorted(ladder.price_of_rank, price_ticks, side="right")) - 1,
-        int(np.searchsorted(ladder.price_of_rank, price_ticks, side="left")),
-    )
+class BookCalls(NamedTuple):
+    """Outcome of many flat calls."""
+
+    price_ticks: np.ndarray  # int64[b]  0 where the volume is 0
+    volume_lots: np.ndarray  # int64[b]
+    surplus_lots: np.ndarray  # int64[b]
+    fills: np.ndarray  # int64[n]
+
+
+def clear_books(
+    orders: FlatOrders,
+    starts: np.ndarray,
+    references_ticks: np.ndarray | None = None,
+    rules: str = "harvest",
+    *,
+    books: range | None = None,
+    out: BookCalls | None = None,
+    scratch: Scratch | None = None,
+) -> BookCalls:
+    """Price of each of many flat calls and every order's fill; entered once, because entering costs what a book does.
+
+    The GIL is released, so threads of the caller may each take a range of the books, with one `out` for all of them
+    and a scratch each. A book costs its orders and the ticks between its lowest and its highest limit.
+
+    orders            columns of all books, book by book; price_ticks int32
+    starts            int64[b + 1]  where each book begins, not falling; the last is where the orders end
+    references_ticks  int64[b]      one a book, or None for none
+    books             which to clear, in steps of 1; None for all
+    out               arrays to write to, or None for new ones
+    raises            KeyError for unknown rules; ValueError as `clear_flat`, and for starts that are no division
+    """
+    rule_set, n = RULE_SETS[rules], orders.side.size
+    if not starts.size or starts[0] != 0 or starts[-1] != n or (np.diff(starts) < 0).any():
+        raise ValueError("starts rise from 0 to the number of orders")
+    if len({column.size for column in orders if column is not None}) != 1 or orders.price_ticks.dtype != np.int32:
+        raise ValueError("the columns of flat calls have one length, and prices are int32")
+    if n * QTY_LOTS_MAX > SIDE_TOTAL_LOTS_MAX:
+        raise ValueError(f"more than {SIDE_TOTAL_LOTS_MAX // QTY_LOTS_MAX} orders")
+    books = range(starts.size - 1) if books is None else books
+    if books.step != 1 or not 0 <= books.start <= books.stop < starts.size:
+        raise ValueError(f"there are {starts.size - 1} books")
+    if out is None:
+        prices, volumes, surpluses = np.empty((3, starts.size - 1), np.int64)
+        out = BookCalls(prices, volumes, surpluses, np.empty(n, np.int64))
+    widest = int(np.diff(starts[books.start : books.stop + 1]).max(initial=0))
+    ticks = max(LADDER_TICKS_MIN, LADDER_TICKS_PER_ORDER * widest)
+    work = (scratch or Scratch()).work(ticks, widest)
+    first = books.start
+    while True:  # the kernel stops at a book that is not for it: limits far apart, or something to refuse
+        first = flat_call.clear_books(
+            orders._replace(block=work.no_prices if orders.block is None else orders.block),
+            starts,
+            first,
+            books.stop,
+            ticks,
+            work,
+            rule_set.switches,
+            references_ticks is not None,
+            work.no_prices if references_ticks is None else references_ticks,
+            QTY_LOTS_MAX,
+            *out,
+        )
+        if first == books.stop:
+            return out
+        mine = slice(int(starts[first]), int(starts[first + 1]))
+        each = FlatOrders._make(None if column is None else column[mine] for column in orders)
+        reference = None if references_ticks is None else int(references_ticks[first])
+        clearing = clear_flat(each, reference, rules, out=out.fills[mine]).clearing
+        out.price_ticks[first] = clearing.price_ticks or 0
+        out.volume_lots[first], out.surplus_lots[first] = clearing.volume_lots, clearing.surplus_lots
+        first += 1
 
 
 def trades_of(orders: FlatOrders, result: FlatClearing, rules: str = "harvest") -> np.ndarray:
     """int64[t, 3] of (place of the buy, place of the sell, lots): both sides zipped in priority order."""
-    ladder, first = result.ladder, RULE_SETS[rules].unpriced_first
+    ladder, first = result.ladder, RULE_SETS[rules].unpriced != Unpriced.LAST
     n = orders.side.size
     ends = np.empty(ladder.ranks + 2, np.int64)
     sides = []

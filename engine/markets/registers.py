@@ -9,17 +9,17 @@ from __future__ import annotations
 import msgspec
 
 from engine import limits
-from engine.codes import EventFlag, EventKind, Reason
+from engine.codes import EventFlag, EventKind, Reason, Unpriced
 from engine.domain.instruments import Instrument
 from engine.domain.units import UnitError
-from engine.markets.rule_sets import RULE_SETS, Sharing
+from engine.markets.rule_sets import BY_TIME, RULE_SETS
 from engine.markets.turn import Turn
 from engine.messages import bodies
 from engine.state.venue import Account, Key
 
 # Rule sets that a book can be listed with: those that share as books do, unpriced first, then price, then time.
 LIVE_RULE_SETS = frozenset(
-    name for name, rules in RULE_SETS.items() if rules.sharing == Sharing.TIME and rules.unpriced_first
+    name for name, rules in RULE_SETS.items() if rules.sharing == BY_TIME and rules.unpriced != Unpriced.LAST
 )
 
 

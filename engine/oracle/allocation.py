@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import NamedTuple
 
+from engine.kernels.sharing_rule import SharingRule
+from engine.oracle.sharing import share_margin
+
 
 class Order(NamedTuple):
     """One order of a call; its place in the list is its arrival."""
@@ -34,40 +37,30 @@ def in_priority(orders: Sequence[Order], is_buy: bool, price_ticks: int, unprice
     return sorted((i for i, order in enumerate(orders) if order.is_buy == is_buy and willing(order)), key=rank)
 
 
-def share_in_block(quantities: Sequence[int], lots: int) -> list[int]:
-    """Pro rata floors, then one lot each in arrival order, of `lots` below the sum of the quantities."""
-    total = sum(quantities)
-    shares = [qty * lots // total for qty in quantities]
-    for place in range(lots - sum(shares)):
-        shares[place] += 1
-    return shares
-
-
 def fill(
     orders: Sequence[Order],
     price_ticks: int | None,
     volume_lots: int,
     *,
     unpriced_first: bool = True,
-    by_time_block: bool = False,
+    sharing: SharingRule,
 ) -> list[int]:
-    """Lots each order trades."""
+    """Lots each order trades: level by level until the volume runs out, and that level by the sharing rule."""
     fills = [0] * len(orders)
     if price_ticks is None:
         return fills
     for is_buy in (True, False):
         left = volume_lots
         queue = in_priority(orders, is_buy, price_ticks, unpriced_first)
-        if by_time_block:
-            groups = [list(group) for _, group in groupby(queue, lambda i: (orders[i].price_ticks, orders[i].block))]
-        else:
-            groups = [[place] for place in queue]
-        for places in groups:
+        for _, group in groupby(queue, lambda i: orders[i].price_ticks):
+            places = list(group)
             quantities = [orders[place].qty_lots for place in places]
-            shares = quantities if left >= sum(quantities) else share_in_block(quantities, left)
+            shares = quantities
+            if left < sum(quantities):
+                shares = share_margin(quantities, [orders[place].block for place in places], left, sharing)
             for place, share in zip(places, shares, strict=True):
                 fills[place] = share
-            left -= sum(shares)
+            left -= min(left, sum(quantities))
     return fills
 
 

@@ -38,6 +38,7 @@ class Answer:
     surplus: int
     filled: dict[str, int]  # every order, in the order of the file
     trades: list[tuple[str, str, int]]  # buy, sell, lots
+    remaining: dict[str, tuple[int, str | None]]  # what is left of an order: quantity and limit, None where unpriced
     rules: str
 
     def as_json(self) -> str:
@@ -48,6 +49,7 @@ class Answer:
                 "surplus_buy_minus_sell": self.surplus,
                 "filled_qty_by_order": self.filled,
                 "trades": self.trades,
+                "remaining": {name: {"qty": qty, "limit": limit} for name, (qty, limit) in self.remaining.items()},
                 "rules": self.rules,
             }
         )
@@ -57,7 +59,6 @@ def answer_of(call: AuctionFile, rules: str, tick: Fraction | None = None) -> An
     """Clear the call of a file. Raises InputError; KeyError for unknown rules."""
     import numpy as np
 
-    from engine.codes import Sharing
     from engine.domain.units import ticks_to_text
     from engine.markets.call_auction import FlatOrders, clear_flat, trades_of
     from engine.markets.rule_sets import RULE_SETS
@@ -66,7 +67,7 @@ def answer_of(call: AuctionFile, rules: str, tick: Fraction | None = None) -> An
     reference, quoted = _reference_of(call, rule_set)
     tick = tick or call.tick or tick_of(call, quoted)
     limits = limits_in_ticks(call, tick)
-    blocks = blocks_of(call) if rule_set.sharing == Sharing.TIME_BLOCKS else None
+    blocks = blocks_of(call) if rule_set.sharing.by_block else None
     # sorted() is stable: orders with the same seq keep the order of the file
     arrival = sorted(range(len(call.ids)), key=lambda i: (0 if blocks is None else blocks[i], call.seq[i]))
     order = np.array(arrival, dtype=np.int64)
@@ -77,22 +78,38 @@ def answer_of(call: AuctionFile, rules: str, tick: Fraction | None = None) -> An
         call.qty_lots[order],
         None if blocks is None else np.array(blocks, dtype=np.int64)[order],
     )
-    result = clear_flat(orders, None if reference is None else reference_in_ticks(reference, tick), rules)
+    middle = None if reference is None else reference_in_ticks(reference, tick)
+    result = clear_flat(orders, middle, rules, collar_ticks=_collar_of(rule_set, middle, tick))
     lots = np.zeros(len(call.ids), np.int64)
     lots[order] = result.fills
     trades = [
         (call.ids[arrival[buy]], call.ids[arrival[sell]], qty)
         for buy, sell, qty in trades_of(orders, result, rules).tolist()
     ]
-    price = result.clearing.price_ticks
+    price = None if result.clearing.price_ticks is None else ticks_to_text(result.clearing.price_ticks, tick)
     return Answer(
-        price=None if price is None else ticks_to_text(price, tick),
+        price=price,
         volume=result.clearing.volume_lots,
         surplus=result.clearing.surplus_lots,
         filled=dict(zip(call.ids, lots.tolist(), strict=True)),
         trades=trades,
+        remaining=_remaining(call, lots.tolist(), price),
         rules=rules,
     )
+
+
+def _remaining(call: AuctionFile, lots: list[int], price: str | None) -> dict[str, tuple[int, str | None]]:
+    """What the call leaves. A market-to-limit order is a limit at the auction price from there on.
+
+    Rule: Euronext, market-to-limit leaflet 414808, by auction.
+    """
+    left = {}
+    for place, name in enumerate(call.ids):
+        limit = call.prices[place]
+        text = _plain(limit) if limit is not None else price if call.to_limit[place] else None
+        if call.qty_lots[place] > lots[place]:
+            left[name] = int(call.qty_lots[place]) - lots[place], text
+    return left
 
 
 def _reference_of(call: AuctionFile, rule_set: RuleSet) -> tuple[Fraction | None, list[Fraction]]:
@@ -101,6 +118,17 @@ def _reference_of(call: AuctionFile, rule_set: RuleSet) -> tuple[Fraction | None
     if rule_set.reference_is_nbbo_midpoint and call.nbbo is not None:
         return sum(call.nbbo, Fraction(0)) / 2, [*quoted, *call.nbbo]
     return call.reference, quoted
+
+
+def _collar_of(rule_set: RuleSet, reference_ticks: int | None, tick: Fraction) -> tuple[int, int] | None:
+    """The band in which unpriced orders are valued, of rule sets that have one. Its floor is rounded down to a tick."""
+    from engine.kernels.collar import collar
+
+    if rule_set.collar is None or reference_ticks is None:
+        return None
+    least = int(Fraction(rule_set.collar.least) // tick)
+    low, high = collar(reference_ticks, reference_ticks, rule_set.collar.bps, least)
+    return int(low), int(high)
 
 
 def clear(

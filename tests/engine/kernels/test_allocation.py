@@ -7,36 +7,46 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.codes import Sharing
-from engine.kernels import allocation as kernel
+from engine.codes import Unpriced
 from engine.markets import call_auction
-from engine.markets.call_auction import FlatOrders, Scratch, clear_flat, trades_of
+from engine.markets.call_auction import BookCalls, FlatOrders, Scratch, clear_books, clear_flat, trades_of
 from engine.markets.rule_sets import RULE_SETS
 from engine.oracle import allocation as oracle
 from engine.oracle import clearing as price_oracle
+from engine.oracle import collar as collar_oracle
 from engine.oracle.allocation import Order
-from tests.auctions import buy, conformance_vectors, curve_of, flat_of, in_blocks, orders, references, sell
+from tests.auctions import buy, curve_of, flat_of, in_blocks, orders, references, sell
 
 RULE_NAMES = st.sampled_from(sorted(RULE_SETS))
 
 
-def by_the_rule(book: list[Order], reference: int | None, rules: str) -> tuple[object, list[int], list]:
+Collar = tuple[int, int] | None
+
+
+def by_the_rule(
+    book: list[Order], reference: int | None, rules: str, collar: Collar = None
+) -> tuple[object, list[int], list]:
     """Clearing, fills and trades of the oracles."""
     rule_set = RULE_SETS[rules]
-    clearing = price_oracle.clear(curve_of(book), reference, rule_set.price)
+    curve = curve_of(book)
+    if rule_set.unpriced == Unpriced.AT_COLLAR and collar is not None:
+        curve = collar_oracle.value_at_collar(curve, *collar)
+    clearing = price_oracle.clear(curve, reference, rule_set.price)
     fills = oracle.fill(
         book,
         clearing.price_ticks,
         clearing.volume_lots,
-        unpriced_first=rule_set.unpriced_first,
-        by_time_block=rule_set.sharing == Sharing.TIME_BLOCKS,
+        unpriced_first=rule_set.unpriced != Unpriced.LAST,
+        sharing=rule_set.sharing,
     )
-    trades = oracle.zip_trades(book, fills, clearing.price_ticks, unpriced_first=rule_set.unpriced_first)
+    trades = oracle.zip_trades(book, fills, clearing.price_ticks, unpriced_first=rule_set.unpriced != Unpriced.LAST)
     return clearing, fills, trades
 
 
-def by_the_kernel(flat: FlatOrders, reference: int | None, rules: str) -> tuple[object, list[int], list]:
-    result = clear_flat(flat, reference, rules)
+def by_the_kernel(
+    flat: FlatOrders, reference: int | None, rules: str, collar: Collar = None
+) -> tuple[object, list[int], list]:
+    result = clear_flat(flat, reference, rules, collar_ticks=collar)
     trades = [tuple(trade) for trade in trades_of(flat, result, rules).tolist()]
     return result.clearing, result.fills.tolist(), trades
 
@@ -46,6 +56,71 @@ def by_the_kernel(flat: FlatOrders, reference: int | None, rules: str) -> tuple[
 def test_the_kernels_agree_with_the_oracle(book, gaps, reference, rules):
     book = in_blocks(book, gaps)
     assert by_the_kernel(flat_of(book, blocks=True), reference, rules) == by_the_rule(book, reference, rules)
+
+
+@settings(max_examples=300)
+@given(orders(max_size=20), references(), st.integers(-7, 7), st.integers(0, 9))
+def test_orders_valued_at_a_collar(book, reference, low, width):
+    collar = (low, low + width)
+    answer = by_the_kernel(flat_of(book), reference, "iex", collar)
+    assert answer == by_the_rule(book, reference, "iex", collar)
+    price = answer[0].price_ticks
+    assert price is None or low <= price <= low + width
+
+
+@settings(max_examples=300)
+@given(orders(low=-60, high=60, max_size=40), references(), RULE_NAMES)
+def test_sparse_ladders(book, reference, rules):
+    """Few orders on many ticks, so that the levels near the crossing are few of all and far apart."""
+    assert by_the_kernel(flat_of(book, blocks=True), reference, rules) == by_the_rule(book, reference, rules)
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(orders(max_size=8), max_size=6),
+    st.lists(references(), min_size=6, max_size=6),
+    RULE_NAMES,
+    st.lists(st.integers(0, 1), max_size=4),
+    st.sampled_from([1, 1, 10**6]),
+    st.booleans(),
+)
+def test_many_books_are_each_its_own_call(books, quoted, rules, gaps, spread, with_references):
+    """In one go, and in two ranges by two callers; a spread of 10^6 ticks takes books out of the fast path."""
+    books = [
+        [o if o.price_ticks is None else o._replace(price_ticks=o.price_ticks * spread) for o in in_blocks(book, gaps)]
+        for book in books
+    ]
+    quoted = [0 if each is None else each for each in quoted[: len(books)]]
+    flat = flat_of([order for book in books for order in book], blocks=True)
+    starts = np.cumsum([0, *map(len, books)])
+    at = np.array(quoted, np.int64) if with_references else None
+    whole = clear_books(flat, starts, at, rules)
+    halves = BookCalls(*(np.full_like(column, -1) for column in whole))
+    scratch = Scratch()
+    for part in (range(len(books) // 2), range(len(books) // 2, len(books))):
+        clear_books(flat, starts, at, rules, books=part, out=halves, scratch=scratch)
+    for ours, theirs in zip(whole, halves, strict=True):
+        assert ours.tolist() == theirs.tolist()
+    for number, book in enumerate(books):
+        clearing, fills, _ = by_the_rule(book, quoted[number] if with_references else None, rules)
+        got = tuple(int(column[number]) for column in whole[:3])
+        assert got == (clearing.price_ticks or 0, clearing.volume_lots, clearing.surplus_lots)
+        assert whole.fills[starts[number] : starts[number + 1]].tolist() == fills
+
+
+def test_what_is_no_division_into_books_is_refused():
+    flat = flat_of([buy(5, 6), sell(7, 5)])
+    for starts in ([], [0], [0, 1], [1, 2], [0, 2, 1, 2], [0, 3]):
+        with pytest.raises(ValueError, match="starts"):
+            clear_books(flat, np.array(starts, np.int64))
+    for books in (range(2), range(-1, 1), range(0, 1, 2)):
+        with pytest.raises(ValueError, match="books"):
+            clear_books(flat, np.array([0, 2]), books=books)
+    with pytest.raises(ValueError, match="int32"):
+        clear_books(flat._replace(price_ticks=flat.price_ticks.astype(np.int64)), np.array([0, 2]))
+    flat.qty_lots[1] = 0
+    with pytest.raises(ValueError, match="quantity"):
+        clear_books(flat, np.array([0, 2]))
 
 
 @settings(max_examples=300)
@@ -80,44 +155,6 @@ def test_kept_memory_changes_nothing():
         assert kept.clearing == fresh.clearing and out.tolist() == fresh.fills.tolist()
 
 
-@given(st.integers(0, 2**62), st.integers(1, 2**62), st.data())
-def test_shares_are_exact_without_a_wider_integer(part, total, data):
-    whole = data.draw(st.integers(0, total - 1))
-    part = min(part, total)
-    assert kernel.share_floor(part, whole, total) == part * whole // total
-
-
-def share(quantities: list[int], blocks: list[int], lots: int) -> list[int]:
-    fills = np.zeros(len(quantities), np.int64)
-    kernel.share_by_time_block(
-        np.arange(len(quantities)), np.array(blocks, np.int64), np.array(quantities, np.int64), lots, fills
-    )
-    return fills.tolist()
-
-
-def shares_by_time_block() -> list[pytest.param]:
-    """Published shares by time block whose numbers are all whole lots: (quantities, blocks, lots to share, shares)."""
-    cases = []
-    for vector in conformance_vectors("margin_allocation"):
-        if vector["rule_set"] in {"time_blocks_then_pro_rata", "pro_rata_floor_to_lot_then_lots_by_time"}:
-            rows = vector["input"].get("orders") or [{"qty": qty, "time": 0} for qty in vector["input"]["order_qty"]]
-            lot, shared = vector["input"]["lot"], vector["input"]["allocate"]
-            numbers = [shared, *(row["qty"] for row in rows), *vector["expected"]["alloc"]]
-            if not any(number % lot for number in numbers):
-                quantities = [row["qty"] // lot for row in rows]
-                shares = [qty // lot for qty in vector["expected"]["alloc"]]
-                blocks = [row["time"] for row in rows]
-                cases.append(pytest.param(quantities, blocks, shared // lot, shares, id=vector["id"]))
-    return cases
-
-
-@pytest.mark.parametrize(("quantities", "blocks", "lots", "shares"), shares_by_time_block())
-def test_published_shares_by_time_block(quantities, blocks, lots, shares):
-    assert share(quantities, blocks, lots) == shares
-    book = [Order(True, 1, qty, block) for qty, block in zip(quantities, blocks, strict=True)]
-    assert oracle.fill([*book, sell(lots, 1)], 1, lots, by_time_block=True)[:-1] == shares
-
-
 CASES = [
     # what is shown, rules, reference, orders, fills
     ("better prices first", "harvest", 5, [buy(5, 6), buy(5, 7), sell(7, 5)], [2, 5, 7]),
@@ -127,6 +164,10 @@ CASES = [
     ("unpriced alone share by arrival", "harvest", 5, [buy(5), buy(5), sell(7)], [5, 2, 7]),
     ("limits beyond the price get nothing", "harvest", 5, [buy(5, 6), buy(9, 3), sell(7, 4)], [5, 0, 5]),
     ("the margin may be better than the price", "xetra", 5, [buy(9, 8), buy(1, 5), sell(9, 5)], [9, 0, 9]),
+    ("in proportion, a lot each", "harvest_pro_rata", 5, [buy(5, 6), buy(9, 6), sell(7, 6)], [3, 4, 7]),
+    ("unpriced alone in proportion", "harvest_pro_rata", 5, [buy(4), buy(4), sell(4, 5)], [2, 2, 4]),
+    ("shares of one lot dropped", "cme_iop_pro_rata", 5, [buy(3, 6), buy(9, 6), sell(4, 6)], [1, 3, 4]),
+    ("the top order first", "cme_iop_top_order", 5, [buy(3, 6), buy(9, 6), buy(9, 6), sell(9, 6)], [3, 3, 3, 9]),
 ]
 
 

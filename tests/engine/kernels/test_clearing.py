@@ -14,14 +14,14 @@ from numba.core.dispatcher import Dispatcher
 
 from engine.codes import Grid, LastStep, Pressure
 from engine.domain.curve import Clearing, Curve
-from engine.kernels import allocation
+from engine.kernels import allocation, collar, flat_call, sharing
 from engine.kernels import clearing as kernel
 from engine.kernels.price_rule import BPS, PriceRule
 from engine.limits import PRICE_TICKS_MAX, SIDE_TOTAL_LOTS_MAX
-from engine.markets.call_auction import clear_flat, trades_of
-from engine.markets.rule_sets import RULE_SETS
+from engine.markets.call_auction import clear_books, clear_flat, trades_of
+from engine.markets.rule_sets import RULE_SETS, SHARINGS
 from engine.oracle import clearing as oracle
-from tests.auctions import buy, curve_of, flat_of, orders, references, sell
+from tests.auctions import buy, conformance_vectors, curve_of, flat_of, orders, references, sell
 
 RULES = st.builds(
     PriceRule,
@@ -90,6 +90,15 @@ def test_nothing_overflows_at_the_bounds(curve, reference, rule):
 @given(st.integers(-(2**62), 2**62), st.integers(-(2**62), 2**62))
 def test_midpoint_rounds_half_a_tick_down(low, high):
     assert kernel.midpoint(low, high) == (low + high) // 2
+
+
+@pytest.mark.parametrize("vector", conformance_vectors("price_rule"), ids=lambda vector: str(vector["id"]))
+def test_published_price_rules(vector):
+    """The ends of the range of greatest volume, as one buy and one sell make it."""
+    low, high = vector["input"]["max_volume_range"]
+    curve, rule = curve_of([buy(5, high), sell(5, low)]), RULE_SETS[vector["rule_set"]].price
+    assert find(curve, None, rule).price_ticks == vector["expected"]["price"]
+    assert oracle.price_of(curve, None, rule) == vector["expected"]["price"]
 
 
 @given(st.integers(-(10**18), 10**18), st.integers(0, BPS))
@@ -161,13 +170,22 @@ def test_no_deciding_kernel_computes_with_floats():
     find(curve, None, RULE_SETS["harvest"].price)
     flat = flat_of([buy(5, 8), sell(5, 4)], blocks=True)
     trades_of(flat, clear_flat(flat, None, "bnb_four_step_5pct"))
+    clear_flat(flat, 5, "iex", collar_ticks=(4, 6))
+    clear_books(flat, np.array([0, 2]))
+    collar.collar(1_000, 1_100, 1_000, 50)
+    collar.value_at_collar(*curve, 4, 6, *np.empty((3, 4), np.int64))
+    sharing.share_margin(
+        np.arange(2), np.zeros(2, np.int64), np.full(2, 5), 3, SHARINGS["by_time"], np.empty(2, np.int64)
+    )
     used = {
         name: item
-        for module in (kernel, allocation)
+        for module in (kernel, allocation, sharing, collar, flat_call)
         for name, item in vars(module).items()
         if isinstance(item, Dispatcher)
     }
-    assert {"find_price", "sum_by_key", "margin_of", "fill_by_time", "share_by_time_block"} <= set(used)
+    assert {"find_price", "sum_by_key", "margin_of", "fill_by_time", "share_margin", "clear_one", "clear_books"} <= set(
+        used
+    )
     for name, function in used.items():
         afresh = njit(function.py_func)  # code that came from the cache cannot be inspected
         for signature in function.signatures:

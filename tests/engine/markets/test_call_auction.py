@@ -10,14 +10,17 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from engine.codes import Unpriced
 from engine.markets.call_auction import clear, clear_flat, supply_demand, trades_of
-from engine.markets.rule_sets import RULE_SETS
+from engine.markets.rule_sets import BY_TIME, RULE_SETS
 from engine.oracle import clearing as oracle
 from engine.oracle.allocation import Order
 from gateway.auction_file import limits_in_ticks, read_auction_file, reference_in_ticks, tick_of
-from tests.auctions import buy, conformance_vectors, curve_of, flat_of, orders, references, sell
+from tests.auctions import buy, conformance_vectors, curve_of, flat_of, in_blocks, orders, references, sell
 
 REFERENCE = st.integers(-8, 8)
+RULES = st.sampled_from(sorted(RULE_SETS))
+FIRST = sorted(name for name, rule_set in RULE_SETS.items() if rule_set.unpriced != Unpriced.LAST)
 
 
 def harvest(book: list[Order], reference: int | None):
@@ -136,9 +139,10 @@ def test_arrival_decides_fills_inside_a_price_alone(book, reference, random):
 
 
 @settings(max_examples=300)
-@given(orders(max_size=20), references(), st.sampled_from(sorted(RULE_SETS)))
-def test_fills_conserve_and_are_rational(book, reference, rules):
-    flat = flat_of(book)
+@given(orders(max_size=20), references(), st.lists(st.integers(0, 1), max_size=8), st.sampled_from(sorted(RULE_SETS)))
+def test_fills_conserve_and_are_rational(book, reference, gaps, rules):
+    book = in_blocks(book, gaps)
+    flat = flat_of(book, blocks=True)
     result = clear_flat(flat, reference, rules)
     price, fills = result.clearing.price_ticks, result.fills.tolist()
     bought = sum(lots for order, lots in zip(book, fills, strict=True) if order.is_buy)
@@ -150,7 +154,8 @@ def test_fills_conserve_and_are_rational(book, reference, rules):
         if lots and order.price_ticks is not None:
             assert price <= order.price_ticks if order.is_buy else price >= order.price_ticks
         partial[order.is_buy] += 0 < lots < order.qty_lots
-    assert max(partial.values()) <= 1, "under time priority at most one order of a side is partly filled"
+    if RULE_SETS[rules].sharing == BY_TIME:
+        assert max(partial.values()) <= 1, "under time priority at most one order of a side is partly filled"
     traded = np.zeros(len(book), np.int64)
     for buyer, seller, lots in trades_of(flat, result, rules).tolist():
         assert lots > 0 and book[buyer].is_buy and not book[seller].is_buy
@@ -159,9 +164,9 @@ def test_fills_conserve_and_are_rational(book, reference, rules):
     assert traded.tolist() == fills
 
 
-@given(orders(max_size=20), references())
-def test_better_prices_fill_first(book, reference):
-    fills = clear_flat(flat_of(book), reference).fills.tolist()
+@given(orders(max_size=20), references(), st.sampled_from(FIRST))
+def test_better_prices_fill_first(book, reference, rules):
+    fills = clear_flat(flat_of(book), reference, rules).fills.tolist()
     for order, lots in zip(book, fills, strict=True):
         for other, theirs in zip(book, fills, strict=True):
             if order.is_buy != other.is_buy or order.price_ticks is None or not lots:
@@ -171,15 +176,15 @@ def test_better_prices_fill_first(book, reference):
                 assert theirs == other.qty_lots
 
 
-@given(orders(max_size=20, unpriced=False), references())
-def test_what_is_left_does_not_trade_again(book, reference):
-    result = clear_flat(flat_of(book), reference)
+@given(orders(max_size=20, unpriced=False), references(), RULES)
+def test_what_is_left_does_not_trade_again(book, reference, rules):
+    result = clear_flat(flat_of(book), reference, rules)
     left = [
         order._replace(qty_lots=order.qty_lots - lots)
         for order, lots in zip(book, result.fills.tolist(), strict=True)
         if lots < order.qty_lots
     ]
-    assert harvest(left, reference) == (None, 0, 0)
+    assert clear(curve_of(left), reference, rules) == (None, 0, 0)
 
 
 @given(orders(), references(), st.sampled_from(sorted(RULE_SETS)))

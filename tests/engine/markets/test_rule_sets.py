@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import pytest
 
-from engine.codes import Grid, LastStep, Pressure, Sharing
+from engine.codes import Grid, LastStep, Pressure, ProRata, Rest, Unpriced
 from engine.markets.call_auction import clear_flat, trades_of
-from engine.markets.rule_sets import RULE_SETS
+from engine.markets.rule_sets import RULE_SETS, SHARINGS
 from tests.auctions import buy, flat_of, sell
 
 EURONEXT_1 = [buy(50), buy(90, 1010), buy(10, 990), sell(40), sell(100, 1008), sell(60, 1015), buy(20)]
@@ -70,4 +70,9 @@ def test_switches_are_codes():
         rule = rule_set.price
         assert Grid(rule.grid) in Grid and Pressure(rule.pressure) in Pressure and LastStep(rule.last) in LastStep
         assert (rule.band_bps > 0) == (rule.pressure == Pressure.BANDED) and rule.least_surplus in (0, 1)
-        assert rule_set.sharing in Sharing
+        assert Unpriced(rule_set.unpriced) in Unpriced and rule_set.sharing in SHARINGS.values()
+        assert (rule_set.collar is not None) == (rule_set.unpriced == Unpriced.AT_COLLAR)
+        assert rule_set.sharing.rest != Rest.NOBODY, "in a call what one side sells the other buys"
+    for sharing in SHARINGS.values():
+        assert ProRata(sharing.pro_rata) in ProRata and Rest(sharing.rest) in Rest
+        assert sharing.by_block in (0, 1) and sharing.top_first in (0, 1) and sharing.lot >= 1 and sharing.least >= 1

@@ -58,6 +58,10 @@ def check(answer: dict[str, Any], expected: dict[str, Any], rules: str) -> None:
     assert answer["surplus_buy_minus_sell"] == expected.get("surplus_buy_minus_sell", answer["surplus_buy_minus_sell"])
     assert answer["filled_qty_by_order"].items() >= expected.get("filled_qty_by_order", {}).items()
     assert answer["trades"] == expected.get("trades", answer["trades"])
+    for name, left in expected.get("remaining", {}).items():
+        ours = answer["remaining"][name]
+        assert ours["qty"] == (left["qty"] if isinstance(left, dict) else left)
+        assert not isinstance(left, dict) or Decimal(ours["limit"]) == Decimal(str(left["limit"]))
     assert answer["rules"] == rules
 
 
@@ -87,6 +91,7 @@ def test_the_answer_has_every_order_and_counts_as_numbers(run):
         "surplus_buy_minus_sell": 2,
         "filled_qty_by_order": {"b": 5, "s": 5, "far": 0},
         "trades": [["b", "s", 5]],
+        "remaining": {"b": {"qty": 2, "limit": "8.5"}, "far": {"qty": 5, "limit": "99"}},
         "rules": "harvest",
     }
 
@@ -100,6 +105,7 @@ def test_nothing_crosses_is_an_answer(run):
         "surplus_buy_minus_sell": 0,
         "filled_qty_by_order": {"b": 0, "s": 0},
         "trades": [],
+        "remaining": {"b": {"qty": 5, "limit": "4"}, "s": {"qty": 5, "limit": "8"}},
         "rules": 0,
     }
 
@@ -150,6 +156,24 @@ def test_time_blocks_count_for_the_rules_that_share_by_them(run):
     shared = json.loads(run(call, "--json", "--rules", "bnb_four_step_5pct")[1])
     assert shared["filled_qty_by_order"] == {"c": 3, "d": 2, "a": 9, "s": 14}
     assert json.loads(run(call, "--json")[1])["filled_qty_by_order"] == {"c": 9, "d": 5, "a": 0, "s": 14}
+
+
+def test_what_is_left_of_a_market_to_limit_order_has_the_auction_price_for_its_limit(run):
+    to_limit = {"id": "m", "side": "buy", "type": "market_to_limit", "qty": 9}
+    call = {"orders": [to_limit, market("u", "buy", 3), limit("s", "sell", "4.5")], "reference_price": "5"}
+    answer = json.loads(run(call, "--json", "--rules", "euronext_utp")[1])
+    assert (answer["price"], answer["filled_qty_by_order"]) == ("5.0", {"m": 5, "u": 0, "s": 5})
+    assert answer["remaining"] == {"m": {"qty": 4, "limit": "5.0"}, "u": {"qty": 3, "limit": None}}
+    alone = json.loads(run({"orders": [to_limit]}, "--json")[1])
+    assert alone["remaining"] == {"m": {"qty": 9, "limit": None}}, "without a price it waits as it is"
+
+
+def test_iex_values_unpriced_orders_at_its_collar(run):
+    """10 % of 10.00 is more than 0.50: 9.00 to 11.00. Unpriced buying up to 11.00 finds nothing at 12.00."""
+    call = {"orders": [market("b", "buy"), limit("s", "sell", "12.00")], "reference_price": "10.00", "tick": "0.01"}
+    assert json.loads(run(call, "--json", "--rules", "iex")[1])["price"] is None
+    call["orders"].append(limit("t", "sell", "10.90"))
+    assert json.loads(run(call, "--json", "--rules", "iex")[1])["price"] == "10.90"
 
 
 def test_nbbo_is_the_reference_of_iex_alone(run):

@@ -1,0 +1,14 @@
+"""Everything a kernel has to know about a rule set of the call auction."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from engine.kernels.price_rule import PriceRule
+from engine.kernels.sharing_rule import SharingRule
+
+
+class CallRule(NamedTuple):
+    price: PriceRule
+    sharing: SharingRule
+    unpriced: int  # Unpriced
