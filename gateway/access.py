@@ -25,15 +25,15 @@ def _mask_of(fields: Fields) -> np.ndarray:
 
 
 # By kind, what the account named in `account` may see; zero for kinds that are none.
-_ACCOUNT_MASK = np.zeros((256, _WORDS), np.uint64)
+ACCOUNT_MASK = np.zeros((256, _WORDS), np.uint64)
 for _kind, _audience in AUDIENCE.items():
     if _audience.account:
-        _ACCOUNT_MASK[_kind] = _mask_of(_audience.account)
+        ACCOUNT_MASK[_kind] = _mask_of(_audience.account)
 
 
 def own_rows(events: np.ndarray) -> np.ndarray:
     """EVENT[n] as the account that caused them sees them: a copy with every other field zeroed."""
-    shown = words_of(events) & _ACCOUNT_MASK.take(events["kind"], axis=0)
+    shown = words_of(events) & ACCOUNT_MASK.take(events["kind"], axis=0)
     return shown.reshape(-1).view(EVENT)
 
 
