@@ -9,6 +9,7 @@ import numpy as np
 
 from engine.codes import CommandKind, OrderType, Phase, RefForm, Side, TimeInForce
 from engine.log.record import GENERATION, GENESIS_DIGEST, Record, encode_record
+from engine.log.writer import AVAILABLE, Writer
 from engine.machine import Machine
 from engine.messages.batch import Batch, cold, join
 from engine.messages.bodies import Body, ListInstrument, OpenAccount, Resume, SetPhase, Uncross
@@ -30,6 +31,8 @@ def is_cold() -> bool:
 def warm() -> None:
     """Run a small market, all of its operations, on books that are then forgotten."""
     compile_kernels()
+    if AVAILABLE:
+        Writer().close()
     machine = Machine(Books())
     listing = ListInstrument(
         1, "WARM", "Warm", "coffee", "0.05", "USc/lb", "bag of 69 kg", "USD", 1, 1, price_min=1, reference=100
