@@ -1,5 +1,10 @@
 """Call auction: price and fills of N orders as flat columns, and uncrossing the same orders from a live book.
 
+    auction.flat      by price and time
+    auction.pro-rata  the orders at the margin share by their quantities
+    auction.books     a thousand calls of a thousandth of the orders each, on one thread or two
+    auction.live      curve, price and uncross of a resting book, every fill an event
+
 The baseline is the same auction in numpy (bincount, stable argsort, cumsum) on the same orders; both answers are hashed
 and must be equal. Orders lie on a ladder of ticks round the reference, 2 % of them unpriced.
 """
@@ -8,9 +13,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
-from time import perf_counter_ns
+from time import perf_counter_ns, process_time_ns
 from typing import NamedTuple
 
 import numpy as np
@@ -19,13 +26,15 @@ from bench.calibration import calibration_ns
 from engine.codes import CommandKind, EventKind, OrderType, Phase, Side
 from engine.domain.curve import Clearing
 from engine.limits import RECORD_COMMANDS_MAX
-from engine.markets.call_auction import FlatOrders, Scratch, clear, clear_flat
+from engine.markets.call_auction import BookCalls, FlatOrders, Scratch, clear, clear_books, clear_flat
 from engine.messages.rows import COMMAND, EXTENSION, ROW_VERSION
 from engine.state.books import Books
 
 UNPRICED_SHARE = 0.02
 NUMPY_ORDERS_MAX = 10**6  # beyond it the baseline runs once
 INSTRUMENT, ACCOUNTS = 1, 8
+PRO_RATA = "harvest_pro_rata"
+BOOKS, BOOKS_A_TASK = 1_000, 32
 
 
 def orders_of(n: int, ticks: int, seed: int) -> FlatOrders:
@@ -39,7 +48,7 @@ def orders_of(n: int, ticks: int, seed: int) -> FlatOrders:
     )
 
 
-def clear_in_numpy(orders: FlatOrders, reference: int) -> tuple[Clearing, np.ndarray]:
+def clear_in_numpy(orders: FlatOrders, reference: int, *, pro_rata: bool = False) -> tuple[Clearing, np.ndarray]:
     """The harvest rule with array operations alone, on every tick between the lowest and the highest limit."""
     side, price, unpriced, qty = orders.side, orders.price_ticks, orders.unpriced.astype(bool), orders.qty_lots
     low, high = int(price[~unpriced].min()), int(price[~unpriced].max())
@@ -71,7 +80,18 @@ def clear_in_numpy(orders: FlatOrders, reference: int) -> tuple[Clearing, np.nda
         queue = mine[np.argsort(-key[mine], kind="stable")]
         before = np.cumsum(qty[queue]) - qty[queue]
         fills[queue] = np.clip(clearing.volume_lots - before, 0, qty[queue])
+        cut = np.flatnonzero(fills[queue] < qty[queue])
+        if pro_rata and len(cut):
+            margin = queue[key[queue] == key[queue[cut[0]]]]
+            fills[margin] = _proportional(qty[margin], int(fills[margin].sum()))
     return clearing, fills
+
+
+def _proportional(qty: np.ndarray, lots: int) -> np.ndarray:
+    """Floors of the proportion, then a lot each by arrival."""
+    shares = qty * lots // qty.sum()
+    shares[: lots - shares.sum()] += 1
+    return shares
 
 
 def checksum(clearing: Clearing, fills: np.ndarray) -> str:
@@ -80,14 +100,20 @@ def checksum(clearing: Clearing, fills: np.ndarray) -> str:
     return blake2b(answer + fills.astype("<i8").tobytes(), digest_size=4).hexdigest()
 
 
-def spans_ns(work: Callable[[], object], runs: int) -> list[int]:
-    """Wall time of each call, the first not counted."""
+class Span(NamedTuple):
+    wall: int
+    cpu: int  # of all threads
+
+
+def spans_ns(work: Callable[[], object], runs: int) -> list[Span]:
+    """Time of each call, the first not counted."""
     work()
     spans = []
     for _ in range(runs):
-        start = perf_counter_ns()
+        wall, cpu = perf_counter_ns(), process_time_ns()
         work()
-        spans.append(perf_counter_ns() - start)
+        cpu = process_time_ns() - cpu
+        spans.append(Span(perf_counter_ns() - wall, cpu))
     return spans
 
 
@@ -97,8 +123,9 @@ class Line(NamedTuple):
     ticks: int
     ns_per_order: float  # median
     ns_per_order_best: float
+    cpu_ns_per_order: float  # median, all threads together; less than the others where the machine is shared
     numpy_ns_per_order: float  # median
-    ratio: float  # numpy over kernel, medians
+    ratio: float  # numpy over kernel, medians of CPU time
     steps: float  # of the calibrating loop in the time of one order
     calibration_ns: float
     hash: str
@@ -106,31 +133,70 @@ class Line(NamedTuple):
 
     def text(self) -> str:
         return (
-            f"auction.{self.name:<6s} n={self.orders:<9,d} ticks={self.ticks:<7,d} "
+            f"auction.{self.name:<9s} n={self.orders:<9,d} ticks={self.ticks:<7,d} "
             f"kernel {self.ns_per_order:7.2f} ns/order (best {self.ns_per_order_best:6.2f}; "
-            f"{self.ns_per_order * self.orders / 1e6:9.3f} ms)  "
+            f"{self.ns_per_order * self.orders / 1e6:9.3f} ms; CPU {self.cpu_ns_per_order:6.2f} ns)  "
             f"numpy {self.numpy_ns_per_order:7.1f}  {self.ratio:6.1f}x  "
             f"{self.steps:.2f} steps of {self.calibration_ns:.2f} ns  hash {self.hash}  seed {self.seed}"
         )
 
 
-def line_of(name: str, n: int, ticks: int, spans: list[int], baseline: list[int], answer: str, seed: int) -> Line:
-    kernel, numpy, step = float(np.median(spans)), float(np.median(baseline)), calibration_ns()
+def line_of(name: str, n: int, ticks: int, spans: list[Span], baseline: list[Span], answer: str, seed: int) -> Line:
+    walls, step = [span.wall / n for span in spans], calibration_ns()
+    cpu, numpy = (float(np.median([span.cpu for span in each])) / n for each in (spans, baseline))
     return Line(
-        name, n, ticks, kernel / n, min(spans) / n, numpy / n, numpy / kernel, kernel / n / step, step, answer, seed
+        name, n, ticks, float(np.median(walls)), min(walls), cpu, numpy, numpy / cpu, cpu / step, step, answer, seed
     )
 
 
-def flat(n: int, ticks: int, seed: int, runs: int) -> Line:
+def flat(name: str, rules: str, n: int, ticks: int, seed: int, runs: int) -> Line:
     """Price and every order's fill, from columns."""
     orders, reference = orders_of(n, ticks, seed), ticks // 2
-    fills = np.empty(n, np.int64)
+    fills, pro_rata = np.empty(n, np.int64), rules == PRO_RATA
     scratch = Scratch()
-    spans = spans_ns(lambda: clear_flat(orders, reference, out=fills, scratch=scratch), runs)
-    baseline = spans_ns(lambda: clear_in_numpy(orders, reference), runs if n <= NUMPY_ORDERS_MAX else 1)
-    answer = checksum(clear_flat(orders, reference, out=fills, scratch=scratch).clearing, fills)
-    assert answer == checksum(*clear_in_numpy(orders, reference)), "kernel and numpy differ"
-    return line_of("flat", n, ticks, spans, baseline, answer, seed)
+    spans = spans_ns(lambda: clear_flat(orders, reference, rules, out=fills, scratch=scratch), runs)
+    baseline = spans_ns(
+        lambda: clear_in_numpy(orders, reference, pro_rata=pro_rata), runs if n <= NUMPY_ORDERS_MAX else 1
+    )
+    answer = checksum(clear_flat(orders, reference, rules, out=fills, scratch=scratch).clearing, fills)
+    assert answer == checksum(*clear_in_numpy(orders, reference, pro_rata=pro_rata)), "kernel and numpy differ"
+    return line_of(name, n, ticks, spans, baseline, answer, seed)
+
+
+def many(n: int, ticks: int, seed: int, runs: int, threads: int) -> Line:
+    """BOOKS calls, one after the other; each thread takes the next BOOKS_A_TASK of them."""
+    orders, reference = orders_of(n, ticks, seed), ticks // 2
+    starts = np.arange(BOOKS + 1) * n // BOOKS
+    references = np.full(BOOKS, reference, np.int64)
+    out = BookCalls(*np.empty((3, BOOKS), np.int64), np.empty(n, np.int64))
+    scratches = threading.local()
+
+    def task(first: int) -> None:
+        if not hasattr(scratches, "own"):
+            scratches.own = Scratch()
+        group = range(first, min(first + BOOKS_A_TASK, BOOKS))
+        clear_books(orders, starts, references, books=group, out=out, scratch=scratches.own)
+
+    def each(answers: Callable[[int], tuple[Clearing, np.ndarray]]) -> str:
+        return blake2b("".join(checksum(*answers(book)) for book in range(BOOKS)).encode(), digest_size=4).hexdigest()
+
+    def in_numpy(book: int) -> tuple[Clearing, np.ndarray]:
+        mine = slice(starts[book], starts[book + 1])
+        return clear_in_numpy(
+            FlatOrders(orders.side[mine], orders.price_ticks[mine], orders.unpriced[mine], orders.qty_lots[mine]),
+            reference,
+        )
+
+    def in_kernel(book: int) -> tuple[Clearing, np.ndarray]:
+        clearing = Clearing(*(int(column[book]) for column in out[:3]))
+        return clearing, out.fills[starts[book] : starts[book + 1]]
+
+    with ThreadPoolExecutor(threads) as pool:
+        spans = spans_ns(lambda: list(pool.map(task, range(0, BOOKS, BOOKS_A_TASK))), runs)
+    baseline = spans_ns(lambda: each(in_numpy), 1)
+    answer = each(in_kernel)
+    assert answer == each(in_numpy), "kernel and numpy differ"
+    return line_of(f"books.{threads}", n, ticks, spans, baseline, answer, seed)
 
 
 def book_in_call(orders: FlatOrders, ticks: int) -> tuple[Books, np.ndarray]:
@@ -161,12 +227,13 @@ def live(n: int, ticks: int, seed: int, runs: int) -> Line:
     spans, answer = [], ""
     for _ in range(runs):
         books, ids = book_in_call(orders, ticks)
-        start = perf_counter_ns()
+        wall, cpu = perf_counter_ns(), process_time_ns()
         clearing = clear(books.curve(INSTRUMENT), reference)
         events = books.uncross(
             INSTRUMENT, clearing.price_ticks, clearing.volume_lots, command=0, first_index=0, ts_ns=n + 1
         )
-        spans.append(perf_counter_ns() - start)
+        cpu = process_time_ns() - cpu
+        spans.append(Span(perf_counter_ns() - wall, cpu))
         answer = checksum(clearing, _fills_of(events, ids))
     baseline = spans_ns(lambda: clear_in_numpy(orders, reference), runs)
     assert answer == checksum(*clear_in_numpy(orders, reference)), "book and numpy differ"
@@ -183,11 +250,15 @@ def _fills_of(events: np.ndarray, ids: np.ndarray) -> np.ndarray:
     return lots
 
 
-def lines(flat_max: int, live_max: int, seed: int, runs: int) -> Iterator[Line]:
-    for power in range(3, 8):
-        for ticks in (1_024, 65_536):
-            if 10**power <= flat_max:
-                yield flat(10**power, ticks, seed, runs)
+def lines(flat_max: int, books_max: int, live_max: int, seed: int, runs: int) -> Iterator[Line]:
+    for name, rules in (("flat", "harvest"), ("pro-rata", PRO_RATA)):
+        for power in range(3, 8):
+            for ticks in (1_024, 65_536):
+                if 10**power <= flat_max:
+                    yield flat(name, rules, 10**power, ticks, seed, runs)
+    for threads in (1, 2):
+        if books_max:
+            yield many(books_max, 1_024, seed, runs, threads)
     for power in range(3, 7):
         if 10**power <= live_max:
             yield live(10**power, 1_024, seed, runs)
@@ -197,12 +268,13 @@ def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench auction", description=__doc__)
     parser.add_argument("--json", action="store_true", help="one JSON array on stdout")
     parser.add_argument("--flat-max", type=int, default=10**7, help="orders of the largest flat call")
+    parser.add_argument("--books", type=int, default=10**6, help=f"orders of {BOOKS:,} calls together")
     parser.add_argument("--live-max", type=int, default=10**6, help="orders of the largest live book")
     parser.add_argument("--runs", type=int, default=9, help="medians are over this many runs")
     parser.add_argument("--seed", type=int, default=42)
     options = parser.parse_args(argv)
     done = []
-    for line in lines(options.flat_max, options.live_max, options.seed, options.runs):
+    for line in lines(options.flat_max, options.books, options.live_max, options.seed, options.runs):
         done.append(line._asdict())
         if not options.json:
             print(line.text(), flush=True)

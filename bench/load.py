@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import ctypes
+import functools
 import os
 import struct
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter_ns
+from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -22,9 +26,14 @@ from engine.limits import ROW_BYTES
 from engine.messages.rows import COMMAND, EVENT, ROW_VERSION
 
 PACE_SECONDS = 0.0001
+TIMER_SLACK_NS = 1_000  # by which the system may let a sleep run over; 50 us if nothing is said
+_PR_SET_TIMERSLACK = 29
+_LAST, _ACCEPTED = int(EventFlag.LAST), int(EventKind.ACCEPTED)
+_ANSWER = b"\x84\xa2op\xa4rows\xa5first"  # how the venue's answer to packed rows begins
 
 _PACK = msgspec.msgpack.Encoder()
 _UNPACK = msgspec.msgpack.Decoder()
+C = TypeVar("C", bound="Connection")
 
 
 def frame(payload: bytes) -> bytes:
@@ -121,7 +130,7 @@ class Connection(asyncio.Protocol):
         kind = message.get("op")
         if kind == "rows":
             events = np.frombuffer(message["events"], EVENT)
-            self.answered += int(np.count_nonzero(events["flags"] & EventFlag.LAST))
+            self.answered += int(np.count_nonzero(events["flags"] & _LAST))
             self.on_events(self, events)
         elif kind == "ok" and not self.said_ok.done():
             self.said_ok.set_result(message)
@@ -132,9 +141,47 @@ class Connection(asyncio.Protocol):
             self.answered += int(message.get("rows") or 0)
 
 
+class TimedConnection(Connection):
+    """Notes the moment at which an answer comes and looks into it when `settle` is called: a client that thinks about
+    one answer while the next ones wait measures itself."""
+
+    def __init__(self, flow: Flow) -> None:
+        super().__init__(lambda connection, events: None)
+        self.flow = flow
+        self.heard: list[tuple[int, bytes]] = []  # perf_counter_ns, an answer
+        self.meant_ns: list[int] = []  # of each order, the moment when it should be sent
+        self.latencies_ns: list[int] = []
+        self.answered_meant_ns: list[int] = []  # of each of those, the moment when its order should be sent
+
+    def take(self, op: int, payload: bytes) -> None:
+        if payload.startswith(_ANSWER):
+            self.heard.append((perf_counter_ns(), payload))
+        else:
+            super().take(op, payload)
+
+    def settle(self) -> None:
+        """Count what was answered, and learn which orders rest."""
+        heard, self.heard = self.heard, []
+        if not heard:
+            return
+        parts = [_UNPACK.decode(payload)["events"] for _, payload in heard]
+        events = np.frombuffer(b"".join(parts), EVENT)
+        last = (events["flags"] & _LAST) != 0
+        moments = np.repeat([moment for moment, _ in heard], [len(part) // ROW_BYTES for part in parts])[last]
+        meant = np.array(self.meant_ns)[events["command"][last]]
+        self.answered_meant_ns += meant.tolist()
+        self.latencies_ns += (moments - meant).tolist()
+        self.answered += len(meant)
+        self.flow.take_events(events)
+
+
 async def connect(host: str, port: int, token: str, on_events: Callable[[Connection, np.ndarray], None]) -> Connection:
     """An authenticated connection. Raises ConnectionError with the venue's words."""
-    _, connection = await asyncio.get_running_loop().create_connection(lambda: Connection(on_events), host, port)
+    return await _connect(host, port, token, lambda: Connection(on_events))
+
+
+async def _connect(host: str, port: int, token: str, make: Callable[[], C]) -> C:
+    _, connection = await asyncio.get_running_loop().create_connection(make, host, port)
     connection.hello(f"{host}:{port}")
     await connection.upgraded
     connection.send(frame(_PACK.encode({"op": "auth", "id": 1, "token": token})))
@@ -153,9 +200,9 @@ class Flow:
 
     def take_events(self, events: np.ndarray) -> None:
         """Learn the ids of orders that came to rest."""
-        rested = events[(events["kind"] == EventKind.ACCEPTED) & (events["flags"] & EventFlag.LAST != 0)]
+        rested = events["order"][(events["kind"] == _ACCEPTED) & ((events["flags"] & _LAST) != 0)]
         if len(rested):
-            self.open = np.concatenate([self.open, rested["order"]])
+            self.open = np.concatenate([self.open, rested])
 
     def rows(self, n: int) -> np.ndarray:
         """COMMAND[n], the next messages of the stream."""
@@ -245,40 +292,35 @@ async def open_loop(
     Between two looks the client sleeps PACE_SECONDS by itself: an event loop's own timers go by the millisecond, and
     half of one would be counted into every order's latency.
     """
-    flows: dict[Connection, Flow] = {}
-    sent_at: dict[Connection, list[int]] = {}
-    latencies: list[int] = []
-    moments: list[int] = []
-
-    def measure(connection: Connection, events: np.ndarray) -> None:
-        now = perf_counter_ns()
-        flows[connection].take_events(events)
-        answered = events["command"][(events["flags"] & EventFlag.LAST) != 0]
-        times = sent_at[connection]
-        sent = [times[ordinal] for ordinal in answered.tolist()]
-        moments.extend(sent)
-        latencies.extend(now - moment for moment in sent)
-
-    connections = [await connect(host, port, token, measure) for token in tokens]
-    for k, connection in enumerate(connections):
-        flows[connection] = Flow(instruments[k % len(instruments)], stream=int(perf_counter_ns()) & 0x7FFFFFFF, seed=k)
-        sent_at[connection] = []
-    frames = {connection: _single_frames(flows[connection]) for connection in connections}
+    connections = []
+    for k, token in enumerate(tokens):
+        flow = Flow(instruments[k % len(instruments)], stream=int(perf_counter_ns()) & 0x7FFFFFFF, seed=k)
+        connections.append(await _connect(host, port, token, functools.partial(TimedConnection, flow)))
+    frames = [_single_frames(connection) for connection in connections]
+    _sleep_exactly()
     begin, sent, total = perf_counter_ns(), 0, int(rate * seconds)
     while sent < total:
         now = perf_counter_ns()
         due = min(total, (now - begin) * rate // 10**9 + 1)  # the first at once
         while sent < due:
             connection = connections[sent % len(connections)]
-            sent_at[connection].append(begin + sent * 10**9 // rate)
-            connection.send(next(frames[connection]), 1)
+            connection.meant_ns.append(begin + sent * 10**9 // rate)
+            connection.send(next(frames[sent % len(connections)]), 1)
             sent += 1
         await asyncio.sleep(0)
         time.sleep(PACE_SECONDS)
     await _drain(connections)
-    warm = len(latencies) // 5
     seconds_taken, refused = (perf_counter_ns() - begin) / 1e9, sum(c.refused for c in connections)
-    return Result(total, seconds_taken, refused, total, latencies[warm:], moments[warm:])
+    meant = np.concatenate([c.answered_meant_ns for c in connections])
+    latencies = np.concatenate([c.latencies_ns for c in connections])
+    order = np.argsort(meant, kind="stable")[len(meant) // 5 :]  # the first fifth warms up
+    return Result(total, seconds_taken, refused, total, latencies[order].tolist(), meant[order].tolist())
+
+
+def _sleep_exactly() -> None:
+    """Let sleeps of this thread end when they should, where the system can be told so."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, TIMER_SLACK_NS)
 
 
 def _messages(rows: np.ndarray, per_message: int) -> bytes:
@@ -289,11 +331,12 @@ def _messages(rows: np.ndarray, per_message: int) -> bytes:
     return b"".join(rows_frame(rows[at : at + per_message]) for at in range(0, len(rows), per_message))
 
 
-def _single_frames(flow: Flow, block: int = 256) -> Iterator[bytes]:
+def _single_frames(connection: TimedConnection, block: int = 256) -> Iterator[bytes]:
     """The flow's orders one frame each, drawn by the block, so that the client costs less than the venue."""
     head, tail = _single_frame()
     while True:
-        raw = flow.rows(block).tobytes()
+        connection.settle()
+        raw = connection.flow.rows(block).tobytes()
         for at in range(0, len(raw), ROW_BYTES):
             yield head + raw[at : at + ROW_BYTES] + tail
 
@@ -305,8 +348,11 @@ def _single_frame() -> tuple[bytes, bytes]:
     return whole[:at], whole[at + ROW_BYTES :]
 
 
-async def _drain(connections: list[Connection]) -> None:
+async def _drain(connections: Sequence[Connection]) -> None:
     for _ in range(400):
+        for connection in connections:
+            if isinstance(connection, TimedConnection):
+                connection.settle()
         if all(c.answered >= c.sent or c.closed for c in connections):
             break
         await asyncio.sleep(0.01)

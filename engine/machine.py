@@ -190,21 +190,26 @@ class Machine:
     def _run(self, turn: Turn, record: Record) -> None:
         """The loop: what is due, then runs of hot rows and single cold rows in the order of the record."""
         rows, extensions, bodies = record.batch.rows, record.batch.extensions, _bodies(record)
-        skipped = [seq - record.first_seq for seq in sorted(self.skips) if record.first_seq <= seq < record.next_seq]
-        resumes = int(rows["kind"][0]) == CommandKind.RESUME
+        kinds, accounts, count = rows["kind"], rows["account"], len(rows)
+        skipped: list[int] = []
+        if self.skips:
+            skipped = [
+                seq - record.first_seq for seq in sorted(self.skips) if record.first_seq <= seq < record.next_seq
+            ]
+        resumes = int(kinds[0]) == CommandKind.RESUME
         if not resumes:
             timers.fire_due(turn, skipped=0 in skipped)
         row = 0
-        while row < len(rows):
-            turn.begin(row, int(rows["account"][row]))
+        while row < count:
+            turn.begin(row, int(accounts[row]))
             if row in skipped:
                 turn.emit(EventKind.SKIPPED)
-            elif rows["kind"][row] >= COLD_FIRST:
-                self._cold(turn, rows[row], bodies[row] if bodies else b"", alone=len(rows) == 1)
+            elif int(kinds[row]) >= COLD_FIRST:
+                self._cold(turn, rows[row], bodies[row] if bodies else b"", alone=count == 1)
             else:
-                end = next((other for other in skipped if other > row), len(rows))
+                end = next((other for other in skipped if other > row), count) if skipped else count
                 done, events = self.hot.run(
-                    rows[:end],
+                    rows if end == count else rows[:end],
                     extensions,
                     bodies[:end] if bodies else None,
                     row,

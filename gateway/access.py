@@ -25,24 +25,24 @@ def _mask_of(fields: Fields) -> np.ndarray:
 
 
 # By kind, what the accounts named in `account` and `counter_account` may see; zero for kinds that are none.
-_ACCOUNT_MASK = np.zeros((256, _WORDS), np.uint64)
-_COUNTER_MASK = np.zeros((256, _WORDS), np.uint64)
+ACCOUNT_MASK = np.zeros((256, _WORDS), np.uint64)
+COUNTER_MASK = np.zeros((256, _WORDS), np.uint64)
 for _kind, _audience in AUDIENCE.items():
     if _audience.account:
-        _ACCOUNT_MASK[_kind] = _mask_of(_audience.account)
+        ACCOUNT_MASK[_kind] = _mask_of(_audience.account)
     if _audience.counter:
-        _COUNTER_MASK[_kind] = _mask_of(_audience.counter)
+        COUNTER_MASK[_kind] = _mask_of(_audience.counter)
 
 
 def own_rows(events: np.ndarray, reader: np.ndarray | int) -> np.ndarray:
     """EVENT[n] as the accounts `reader` (u4[n], or one), each a party of its event, see them: a copy with every other
     field zeroed. Of a fill with oneself both sides are seen in one."""
     words, kinds = words_of(events), events["kind"]
-    mask = _ACCOUNT_MASK.take(kinds, axis=0)
+    mask = ACCOUNT_MASK.take(kinds, axis=0)
     counter = events["counter_account"] == reader
     if counter.any():
         mask[events["account"] != reader] = 0
-        mask[counter] |= _COUNTER_MASK.take(kinds[counter], axis=0)
+        mask[counter] |= COUNTER_MASK.take(kinds[counter], axis=0)
     return (words & mask).reshape(-1).view(EVENT)
 
 

@@ -16,6 +16,10 @@ from random import Random
 from typing import Protocol, TypeVar
 
 from engine.log.files import Files, RealFiles
+from engine.log.interface import Log
+from engine.log.local import LocalLog
+from engine.log.record import Record
+from engine.log.writer import AVAILABLE, Writer
 
 T = TypeVar("T")
 
@@ -37,8 +41,8 @@ class Env(Protocol):
         """Never tell a time before this one: the last record's, when a wall clock was set back between two starts."""
         ...
 
-    def run_blocking(self, function: Callable[..., T], *args: object) -> Awaitable[T]:
-        """Begin a blocking call in the one thread of the log; calls run in the order they were made."""
+    def write(self, log: Log, record: Record) -> Awaitable[None]:
+        """Begin to make a record durable, beside the loop; one at a time. The awaitable raises LogFailed."""
         ...
 
     def run_background(self, function: Callable[..., T], *args: object) -> Awaitable[T]:
@@ -65,6 +69,8 @@ class RealEnv:
         self._offset_ns = time.time_ns() - time.monotonic_ns()
         self._log_thread = ThreadPoolExecutor(1, thread_name_prefix="log")
         self._background = ThreadPoolExecutor(1, thread_name_prefix="background")
+        self._writer: Writer | None = None
+        self._writing: tuple[LocalLog, Record, asyncio.Future[None]] | None = None  # what the writer has in hand
 
     def now_ns(self) -> int:
         return time.monotonic_ns() + self._offset_ns
@@ -72,8 +78,34 @@ class RealEnv:
     def anchor(self, not_before_ns: int) -> None:
         self._offset_ns = max(self._offset_ns, not_before_ns - time.monotonic_ns())
 
-    def run_blocking(self, function: Callable[..., T], *args: object) -> Awaitable[T]:
-        return asyncio.get_running_loop().run_in_executor(self._log_thread, function, *args)
+    def write(self, log: Log, record: Record) -> Awaitable[None]:
+        """Compiled code writes where nothing but writing is to be done; what else there is goes to the log's thread."""
+        loop = asyncio.get_running_loop()
+        place = log.place(record) if AVAILABLE and type(log) is LocalLog and type(log.files) is RealFiles else None
+        if place is None:
+            return loop.run_in_executor(self._log_thread, log.write, record)
+        if self._writer is None:
+            self._writer = Writer()
+            loop.add_reader(self._writer.done, self._written, self._writer)
+        handle, offset = place
+        writing: asyncio.Future[None] = loop.create_future()
+        self._writing = (log, record, writing)  # type: ignore[assignment]
+        self._writer.begin(handle, record.raw, offset)
+        return writing
+
+    def _written(self, writer: Writer) -> None:
+        assert self._writing is not None
+        error = writer.finish()
+        (log, record, writing), self._writing = self._writing, None
+        if error is None:
+            log.kept(record)
+        failed = None if error is None else log.lost(record, error)
+        if writing.cancelled():
+            return
+        if failed is None:
+            writing.set_result(None)
+        else:
+            writing.set_exception(failed)
 
     def run_background(self, function: Callable[..., T], *args: object) -> Awaitable[T]:
         return asyncio.get_running_loop().run_in_executor(self._background, function, *args)

@@ -80,7 +80,7 @@ class Following:
             self._check.applied(self.machine.seq, self.machine.event_digest)
             self.tail = self.tail.after(record)
             self.events.append(record, events, self.machine.event_digest)
-            if len(events) and self.trades.take(events, events["kind"], record.ts_ns):
+            if len(events) and self.trades.take(events, record.ts_ns):
                 self.trades.number()
         self.events.flush()
         return len(records)

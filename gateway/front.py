@@ -29,6 +29,7 @@ from gateway.replaying import LOG_FOLDER
 from gateway.sequencer import Busy, Outcome, Sequencer, Stopped
 from gateway.settings import Settings
 from gateway.storage import Storage, grows
+from gateway.ws.packed import answer_rows
 
 if TYPE_CHECKING:
     from gateway.ws.session import Session
@@ -73,8 +74,6 @@ class Front:
 
     def on_record(self, record: Record, events: np.ndarray) -> None:
         """Tell everyone whom a record's events concern. A fault in one reader is not the next one's."""
-        from gateway.ws.packed import answer_rows
-
         self.turn += 1
         if record.count:
             self.metrics.record_commands.observe(record.count)

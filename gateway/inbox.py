@@ -27,6 +27,8 @@ from engine.messages.rows import COMMAND, EXTENSION
 
 CHUNK_BYTES_MAX = RECORD_COMMANDS_MAX * ROW_BYTES
 BATCH_BYTES_MAX = RECORD_BYTES_MAX - RECORD_HEADER_BYTES
+_HOT_KINDS = bytes(range(COLD_FIRST))
+assert COMMAND.fields["kind"][1] == 0 and COMMAND.fields["extension"][1] == ROW_BYTES - 8, "_keep_hot reads them there"  # type: ignore[index]
 EMPTY = Batch(np.zeros(0, COMMAND))
 
 
@@ -188,8 +190,10 @@ def _keep_hot(chunk: bytearray, extensions: int = 0) -> None:
     """A raw row is a hot command without a body, its extension one of its own frame's. Anything else loses its kind, so
     that the engine refuses it (kind_unknown): a cold kind would be a command that no one was authorised for, a number
     or a length would point at what is another's."""
+    last_words = np.frombuffer(chunk, np.uint64)[ROW_BYTES // 8 - 1 :: ROW_BYTES // 8]  # extension and body_length
+    if not chunk[::ROW_BYTES].translate(None, _HOT_KINDS) and not np.count_nonzero(last_words):
+        return
     rows = np.frombuffer(chunk, COMMAND)
     wrong = (rows["kind"] >= COLD_FIRST) | (rows["extension"] > extensions) | (rows["body_length"] != 0)
-    if wrong.any():
-        for name in ("kind", "extension", "body_length"):
-            rows[name][wrong] = 0
+    for name in ("kind", "extension", "body_length"):
+        rows[name][wrong] = 0

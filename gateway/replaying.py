@@ -218,7 +218,7 @@ class Folding:
         events = self.machine.apply(record)
         self.seq, self.event_digest = self.machine.seq, self.machine.event_digest
         self.tail = self.tail.after(record)
-        if len(events) and self.trades.take(events, events["kind"], record.ts_ns):
+        if len(events) and self.trades.take(events, record.ts_ns):
             self.trades.number()
         return events
 

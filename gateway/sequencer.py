@@ -1,6 +1,6 @@
 """The one writer: everything that happens in a shard passes through this loop, in one order.
 
-    inbox -> stamp -> durable (executor thread) -> engine -> replies and fan-out
+    inbox -> stamp -> durable (another thread) -> engine -> replies and fan-out
                           n+1                         n
 
 Record n is applied when it is durable, while record n+1 is being written; nobody hears of a command before both.
@@ -186,7 +186,7 @@ class Sequencer:
         if taken is not None:
             record = self._stamp.record(taken.batch, self.env.now_ns(), self.machine.seq, self.machine.event_digest)
             self._writing = taken
-            writing = self.env.run_blocking(self.log.write, record)
+            writing = self.env.write(self.log, record)
             self._apply_durable()
             await writing
             self._durable, self._writing = (record, taken), None

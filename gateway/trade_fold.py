@@ -16,7 +16,7 @@ from engine.messages.rows import joined
 from gateway.access import chosen
 
 RECENT_TRADES = 50  # of each instrument, newest
-ASIDE_FILLS_MAX = 10_000
+ASIDE_EVENTS_MAX = 10_000
 
 TRADE = np.dtype(
     [
@@ -38,26 +38,28 @@ class TradeFold:
     def __init__(self) -> None:
         self.counts: dict[int, int] = {}
         self._recent: dict[int, np.ndarray] = {}  # TRADE[<= RECENT_TRADES], oldest first
-        self._aside: list[tuple[np.ndarray, int]] = []  # EVENT[n] of FILL, ts_ns
-        self._aside_fills = 0
+        self._aside: list[tuple[np.ndarray, int]] = []  # EVENT[n] of a record, ts_ns
+        self._aside_events = 0
 
-    def take(self, events: np.ndarray, kinds: np.ndarray, ts_ns: int) -> bool:
-        """EVENT[n] of a record with their kinds. True when it is time to call `number`."""
-        places = np.flatnonzero(kinds == EventKind.FILL)
-        if len(places):
-            fills = chosen(events, places)
-            self._aside.append((fills, ts_ns))
-            self._aside_fills += len(fills)
-        return self._aside_fills > ASIDE_FILLS_MAX
+    def take(self, events: np.ndarray, ts_ns: int) -> bool:
+        """EVENT[n] of a record. True when it is time to call `number`."""
+        self._aside.append((events, ts_ns))
+        self._aside_events += len(events)
+        return self._aside_events > ASIDE_EVENTS_MAX
 
     def number(self) -> dict[int, np.ndarray]:
         """Number what was put aside: TRADE[n] of each instrument that had some, in order."""
-        aside, self._aside, self._aside_fills = self._aside, [], 0
+        aside, self._aside, self._aside_events = self._aside, [], 0
         if not aside:
             return {}
-        fills = joined([fills for fills, _ in aside])
+        events = joined([events for events, _ in aside])
+        places = np.flatnonzero(events["kind"] == EventKind.FILL)
+        if not len(places):
+            return {}
+        fills = chosen(events, places)
+        times = np.repeat([ts_ns for _, ts_ns in aside], [len(rows) for rows, _ in aside])
         trades = np.zeros(len(fills), TRADE)
-        trades["ts_ns"] = np.repeat(np.array([ts_ns for _, ts_ns in aside]), [len(fills) for fills, _ in aside])
+        trades["ts_ns"] = times[places]
         for name in ("qty", "instrument", "price", "side"):
             trades[name] = fills[name]
         trades["call"] = (fills["flags"] & EventFlag.AUCTION) != 0

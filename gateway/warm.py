@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from engine.codes import CommandKind, OrderType, Phase, RefForm, Side, TimeInForce
-from engine.log.record import GENERATION, GENESIS_DIGEST, encode_record
+from engine.log.record import GENERATION, GENESIS_DIGEST, Record, encode_record
+from engine.log.writer import AVAILABLE, Writer
 from engine.machine import Machine
 from engine.messages.batch import Batch, cold, join
 from engine.messages.bodies import Body, ListInstrument, OpenAccount, Resume, SetPhase, Uncross
@@ -16,6 +17,7 @@ from engine.messages.refs import text_ref
 from engine.messages.rows import COMMAND, ROW_VERSION
 from engine.state.books import Books
 from engine.state.warm import compile_kernels
+from gateway.ws.packed import Ordinals, answer_rows
 
 _NS = 10**9
 
@@ -29,6 +31,8 @@ def is_cold() -> bool:
 def warm() -> None:
     """Run a small market, all of its operations, on books that are then forgotten."""
     compile_kernels()
+    if AVAILABLE:
+        Writer().close()
     machine = Machine(Books())
     listing = ListInstrument(
         1, "WARM", "Warm", "coffee", "0.05", "USc/lb", "bag of 69 kg", "USD", 1, 1, price_min=1, reference=100
@@ -40,7 +44,8 @@ def warm() -> None:
     machine.indication(1)
     machine.hot.curve(1)
     _apply(machine, _cold(Uncross(1, Phase.CONTINUOUS)))
-    _apply(machine, _rows([_order(1, Side.BUY, 90), _order(2, Side.SELL, 80, tif=TimeInForce.FOK)]))
+    answered = _rows([_order(1, Side.BUY, 90), _order(2, Side.SELL, 80, tif=TimeInForce.FOK)], connection=1)
+    answer_rows({1: _Reader(len(answered))}, *_apply(machine, answered))
     _apply(machine, _text_orders())
     for order in machine.hot.orders_of(1).tolist():
         machine.hot.order(order[0])
@@ -51,6 +56,17 @@ def warm() -> None:
         machine.hot.depth(1, side, 10)
     machine.hot.sweep_client_ids(2**60)
     machine.state_hash()
+
+
+class _Reader:
+    """A connection that has sent rows."""
+
+    def __init__(self, rows: int) -> None:
+        self.ordinals = Ordinals()
+        self.ordinals.taken(rows)
+
+    def send(self, frame: bytes) -> None:
+        """Nobody listens."""
 
 
 _count = 0
@@ -82,7 +98,9 @@ def _text_orders() -> Batch:
     return Batch(np.frombuffer(row.tobytes() + long_row.tobytes(), COMMAND), blob=long_id.encode())
 
 
-def _rows(rows: list[np.ndarray]) -> Batch:
+def _rows(rows: list[np.ndarray], connection: int = 0) -> Batch:
+    for row in rows:
+        row["connection"] = connection
     return Batch(np.frombuffer(b"".join(row.tobytes() for row in rows), COMMAND))
 
 
@@ -91,7 +109,7 @@ def _cold(body: Body) -> Batch:
     return Batch(np.frombuffer(batch.rows.tobytes(), COMMAND), blob=batch.blob)
 
 
-def _apply(machine: Machine, batch: Batch) -> None:
+def _apply(machine: Machine, batch: Batch) -> tuple[Record, np.ndarray]:
     record = encode_record(
         batch,
         shard=0,
@@ -105,4 +123,4 @@ def _apply(machine: Machine, batch: Batch) -> None:
         applied_seq=machine.seq,
         event_digest=machine.event_digest,
     )
-    machine.apply(record)
+    return record, machine.apply(record)

@@ -205,22 +205,41 @@ class LocalLog:
         """One pwrite, one fdatasync. Raises LogFailed, from then on always."""
         if self.failed:
             raise LogFailed(self.failed)
-        assert self._handle is not None and record.epoch == self._epoch and record.shard == self.shard, (
-            "the writer claims before it writes"
-        )
-        assert not self.tail.fault(record), self.tail.fault(record)
+        self._check(record)
         room = padded(len(record.raw))
         assert room <= min(RECORD_BYTES_MAX, self.segment_bytes - SEGMENT_HEADER_BYTES)
         try:
             if self._at + room > self._segment_end:
                 self._rotate()
-            self.files.pwrite(self._handle, record.raw, self._at)
-            self.files.fdatasync(self._handle)
+            self.files.pwrite(self._handle, record.raw, self._at)  # type: ignore[arg-type]
+            self.files.fdatasync(self._handle)  # type: ignore[arg-type]
         except OSError as error:
-            raise self._fail(f"record {record.number} could not be made durable: {error}") from error
-        self._at += room
+            raise self.lost(record, error) from error
+        self.kept(record)
+
+    def place(self, record: Record) -> tuple[int, int] | None:
+        """(handle, offset) where a record goes, for a writer of the caller's own, who then says `kept` or `lost`. None
+        where `write` has more to do: a new segment, or to say that the log has failed."""
+        self._check(record)
+        if self.failed or self._handle is None or self._at + padded(len(record.raw)) > self._segment_end:
+            return None
+        return self._handle, self._at
+
+    def kept(self, record: Record) -> None:
+        """The record is durable in its place."""
+        self._at += padded(len(record.raw))
         self.tail, self.generation = self.tail.after(record), record.generation
         self.durable_number = record.number
+
+    def lost(self, record: Record, error: OSError) -> LogFailed:
+        """The record was not written, or not synced: nothing is written any more."""
+        return self._fail(f"record {record.number} could not be made durable: {error}")
+
+    def _check(self, record: Record) -> None:
+        assert self._handle is not None and record.epoch == self._epoch and record.shard == self.shard, (
+            "the writer claims before it writes"
+        )
+        assert not self.tail.fault(record), self.tail.fault(record)
 
     def wants_room(self) -> bool:
         """True once the segment is half full and the next one is not prepared."""

@@ -115,14 +115,13 @@ def encode_record(
         raise ValueError(f"batch of {len(batch)} commands, {length} bytes does not fit one record")
     assert int(batch.rows["body_length"].sum()) == len(batch.blob), "bodies and blob disagree"
     assert len(prev_digest) == len(event_digest) == DIGEST_BYTES
-    raw = b"".join((
-        _PACKED.pack(
-            MAGIC, length, 0, shard, generation, epoch, first_seq, len(batch), len(batch.extensions), len(batch.blob),
-            0, ts_ns, number, prev_digest, durable_through, applied_seq, event_digest, b"",
-        ),
-        batch.rows.tobytes(), batch.extensions.tobytes(), batch.blob,
-    ))  # fmt: skip
-    raw = raw[:8] + google_crc32c.value(raw).to_bytes(4, "little") + raw[12:]
+    head = _PACKED.pack(
+        MAGIC, length, 0, shard, generation, epoch, first_seq, len(batch), len(batch.extensions), len(batch.blob),
+        0, ts_ns, number, prev_digest, durable_through, applied_seq, event_digest, b"",
+    )  # fmt: skip
+    body = b"".join((batch.rows.tobytes(), batch.extensions.tobytes(), batch.blob))
+    crc = google_crc32c.extend(google_crc32c.value(head), body)
+    raw = b"".join((head[:8], crc.to_bytes(4, "little"), head[12:], body))
     return Record(
         shard, generation, epoch, first_seq, ts_ns, number, prev_digest, durable_through, applied_seq, event_digest,
         batch, raw, digest_of(raw),

@@ -13,12 +13,14 @@ import numpy as np
 from engine.codes import EventFlag, EventKind, Phase, Side, name_of
 from engine.limits import INSTRUMENTS_MAX
 from engine.machine import Machine
+from engine.messages.rows import joined
 from gateway.forms import Form
 from gateway.market_data.channel import Channel, Later, Name, View
 from gateway.market_data.views import Level, levels_of, levels_view
 
 DEPTHS = (10, 25, 100, 1_000)
 DEPTH_DEFAULT = 25
+ASIDE_EVENTS_MAX = 10_000
 _CHANGES = np.zeros(256, bool)  # kinds of events that alter a book or its phase
 _CHANGES[
     [
@@ -40,26 +42,43 @@ Sides = tuple[list[Level], list[Level]]
 
 
 class BookFeed:
-    """`take` after each record, `tick` now and then."""
+    """`take` after each record, `tick` now and then. What was taken is put aside until a tick or a question, or until
+    much has gathered: looking at the events of many records costs hardly more than at those of one."""
 
     def __init__(self, machine: Machine, first_seq: int, later: Later, started_ns: int) -> None:
         self.machine, self.first_seq, self._later = machine, first_seq, later
-        self.dirty = np.zeros(INSTRUMENTS_MAX + 1, bool)  # changed since the last tick
-        self.changed_ns = np.full(INSTRUMENTS_MAX + 1, started_ns, np.int64)  # venue time of the last change
+        self._aside: list[tuple[np.ndarray, int]] = []  # EVENT[n] of a record, ts_ns
+        self._aside_events = 0
+        self._dirty = np.zeros(INSTRUMENTS_MAX + 1, bool)  # changed since the last tick
+        self._changed_ns = np.full(INSTRUMENTS_MAX + 1, started_ns, np.int64)  # venue time of the last change
         self._versions: dict[int, int] = {}
         self._channels: dict[int, dict[int, Channel]] = {}  # by instrument and depth
         self._told: dict[Name, Sides] = {}  # what a channel's readers have
 
-    def take(self, events: np.ndarray, kinds: np.ndarray, ts_ns: int) -> None:
+    def take(self, events: np.ndarray, ts_ns: int) -> None:
+        self._aside.append((events, ts_ns))
+        self._aside_events += len(events)
+        if self._aside_events > ASIDE_EVENTS_MAX:
+            self._look()
+
+    def _look(self) -> None:
+        """Find what changed among the events put aside."""
+        aside, self._aside, self._aside_events = self._aside, [], 0
+        if not aside:
+            return
+        events = joined([events for events, _ in aside])
+        times = np.repeat([ts_ns for _, ts_ns in aside], [len(events) for events, _ in aside])
         # A stop that waits is in no public book: that it came, changed or went is not told either.
-        touched = events["instrument"][_CHANGES[kinds] & ((events["flags"] & EventFlag.STOP) == 0)]
-        self.dirty[touched] = True
-        self.changed_ns[touched] = ts_ns
+        changes = _CHANGES[events["kind"]] & ((events["flags"] & EventFlag.STOP) == 0)
+        touched = events["instrument"][changes]
+        self._dirty[touched] = True
+        np.maximum.at(self._changed_ns, touched, times[changes])
 
     def tick(self) -> list[int]:
         """Publish what changed; returns the instruments that did."""
-        dirty = np.flatnonzero(self.dirty)
-        self.dirty[dirty] = False
+        self._look()
+        dirty = np.flatnonzero(self._dirty)
+        self._dirty[dirty] = False
         touched = [instrument for instrument in dirty.tolist() if instrument in self.machine.venue.instruments]
         for instrument in touched:
             self._versions[instrument] = self.version(instrument) + 1
@@ -78,7 +97,8 @@ class BookFeed:
 
     def ts_ns(self, instrument: int) -> int:
         """When the book last changed. The time of the last command of all would tell of sealed ones."""
-        return int(self.changed_ns[instrument])
+        self._look()
+        return int(self._changed_ns[instrument])
 
     def channel(self, instrument: int, depth: int) -> Channel:
         """The channel of one depth, ready for another reader."""

@@ -50,9 +50,9 @@ class Hub:
         """A record that was just applied. Before anything of the next one."""
         if not len(events):
             return
+        self.book.take(events, record.ts_ns)
+        self.trades.take(events, record.ts_ns)
         kinds = events["kind"]
-        self.book.take(events, kinds, record.ts_ns)
-        self.trades.take(events, kinds, record.ts_ns)
         if kinds.max() >= EventKind.TIMER:  # more than orders
             self.moves.take(kinds)
             self.sales.take(events, kinds, record.ts_ns)

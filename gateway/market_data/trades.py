@@ -24,8 +24,8 @@ class TradesFeed:
         self._channels: dict[int, Channel] = {}
         self._pending: dict[int, list[Trade]] = {}
 
-    def take(self, events: np.ndarray, kinds: np.ndarray, ts_ns: int) -> None:
-        if self.fold.take(events, kinds, ts_ns):
+    def take(self, events: np.ndarray, ts_ns: int) -> None:
+        if self.fold.take(events, ts_ns):
             self._number()
 
     def recent(self, instrument: int) -> list[Trade]:

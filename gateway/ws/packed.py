@@ -21,13 +21,14 @@ from typing import Protocol
 import msgspec
 import numpy as np
 
-from engine.codes import CommandKind, EventFlag, RefForm
-from engine.limits import ROW_BYTES, WS_PACKED_ROWS_MAX
+from engine.codes import CommandKind, RefForm
+from engine.limits import RECORD_HEADER_BYTES, ROW_BYTES, WS_PACKED_ROWS_MAX
 from engine.log.record import Record
 from engine.messages.rows import COMMAND
-from gateway.access import chosen, own_rows
+from gateway.access import ACCOUNT_MASK, COUNTER_MASK
 from gateway.market_data.frames import framed
 from gateway.problems import Problem
+from gateway.ws.answers import FRAME_OVERHEAD_MAX, NOBODY, Scratch, senders_of, write_frames
 
 # The canonical bytes before the rows: {"op":"rows","rows":bin8 or bin16...
 PREFIX = b"\x82\xa2op\xa4rows\xa4rows"
@@ -37,8 +38,11 @@ _BIN16 = b"\xc5"
 _REF_FORM_AT, _PARTIES_AT, _PRICE_AT = COMMAND.fields["ref_form"][1], COMMAND.fields["account"][1], 20  # type: ignore[index]
 _NO_FORM = b"\xff"
 _PARTIES = Struct("<II")
-_encode = msgspec.msgpack.Encoder().encode
+_encode, _decode = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder().decode
 EVENTS_PER_FRAME_MAX = 8_000
+FRAME_BYTES_MAX = EVENTS_PER_FRAME_MAX * ROW_BYTES
+HEAD_BYTES_LONG = 10  # of a frame that is as long as that
+_SCRATCH = Scratch()
 assert COMMAND.fields["kind"][1] == 0, "all_cancels reads it there"  # type: ignore[index]
 assert COMMAND.fields["connection"][1] == _PARTIES_AT + 4 and COMMAND.fields["price"][1] == _PRICE_AT  # type: ignore[index]
 
@@ -71,16 +75,18 @@ class Ordinals:
     def refused(self, n: int) -> None:
         self.sent += n
 
-    def answered(self, n: int) -> np.ndarray:
-        """Ordinals of the next `n` rows that were taken, as i8[n]."""
-        run = self.runs[0]
-        if run[1] > n:
-            first = run[0]
-            run[0], run[1] = first + n, run[1] - n
-            return np.arange(first, first + n)
-        self.runs.popleft()
-        whole = np.arange(run[0], run[0] + run[1])
-        return whole if run[1] == n else np.concatenate([whole, self.answered(n - run[1])])
+    def answered(self, n: int, runs: list[int]) -> None:
+        """The next `n` rows that were taken have their answer: adds first ordinal and count of each of their runs."""
+        while n:
+            run = self.runs[0]
+            first, count = run
+            if count > n:
+                run[0], run[1] = first + n, count - n
+                count = n
+            else:
+                self.runs.popleft()
+            runs += (first, count)
+            n -= count
 
 
 def rows_of_frame(data: bytes) -> bytes | None:
@@ -140,64 +146,41 @@ def parties_of(account: int, connection: int) -> bytes:
 
 
 def answer_rows(readers: Mapping[int, PackedReader], record: Record, events: np.ndarray) -> None:
-    """One frame to each connection that has rows in the record, with the events of those rows alone.
-
-    Rows and events are sorted by connection once; a connection's part is then a slice of bytes.
-    """
-    rows = record.batch.rows
-    senders = rows["connection"]
-    if not len(rows) or not senders.any():
-        return
-    by_sender = senders.argsort(kind="stable")
-    sorted_senders = senders[by_sender]
-    starts = np.flatnonzero(np.diff(sorted_senders, prepend=np.uint32(0xFFFFFFFF)))
-    numbers, firsts = sorted_senders[starts], starts.tolist()
-    ends = [*firsts[1:], len(rows)]
-    told: list[tuple[PackedReader, int, int, int]] = []  # reader, its place among the senders, rows from and to
-    sorted_ordinals = np.zeros(len(rows), np.uint32)
-    for at, (sender, start, end) in enumerate(zip(numbers.tolist(), firsts, ends, strict=True)):
-        reader = readers.get(sender) if sender else None
-        if reader is not None:
-            sorted_ordinals[start:end] = reader.ordinals.answered(end - start)
-            told.append((reader, at, start, end))
+    """One frame to each connection that has rows in the record, with the events of those rows alone."""
+    rows = np.frombuffer(record.raw, COMMAND, record.count, RECORD_HEADER_BYTES)
+    s = _SCRATCH
+    count = senders_of(rows, s.table, s.sender_of, s.senders)
+    told: list[tuple[int, PackedReader]] = []  # place among the senders
+    runs: list[int] = []
+    for sender, (number, taken) in enumerate(zip(s.numbers[:count].tolist(), s.rows[:count].tolist(), strict=True)):
+        reader = readers.get(number)
+        if reader is None:
+            runs += (NOBODY, taken)
+        else:
+            told.append((sender, reader))
+            reader.ordinals.answered(taken, runs)
     if not told:
         return
-    ordinals = np.empty_like(sorted_ordinals)
-    ordinals[by_sender] = sorted_ordinals
-    events = _own_of_sender(_not_by_timer(events), rows)
-    commands = events["command"]
-    event_senders = senders[commands]
-    order = event_senders.argsort(kind="stable")
-    shown = own_rows(chosen(events, order), rows["account"][commands[order]])
-    shown["command"] = ordinals[commands[order]]
-    edges = [*event_senders[order].searchsorted(numbers).tolist(), len(events)]
-    seqs, shown_bytes = (by_sender + record.first_seq).astype("<u8").tobytes(), shown.tobytes()
-    for reader, at, start, end in told:
-        _send(
-            reader,
-            int(sorted_ordinals[start]),
-            seqs[8 * start : 8 * end],
-            shown_bytes[ROW_BYTES * edges[at] : ROW_BYTES * edges[at + 1]],
-        )
+    words = events.view(np.uint64)
+    out = np.empty(8 * (len(rows) + len(words)) + FRAME_OVERHEAD_MAX * count, np.uint8)
+    length = write_frames(
+        record.first_seq, s.sender_of[: len(rows)], count, s.senders, np.array(runs), s.ordinals, words,
+        ACCOUNT_MASK, COUNTER_MASK, out,
+    )  # fmt: skip
+    frames, ends, start = out[:length].tobytes(), s.ends[:count].tolist(), 0
+    for sender, reader in told:
+        end = ends[sender]
+        if end - start <= FRAME_BYTES_MAX:
+            reader.send(frames[start:end])
+        else:
+            _send_parts(reader, frames[start:end])
+        start = end
 
 
-def _not_by_timer(events: np.ndarray) -> np.ndarray:
-    """Without what timers caused: those events come before the first command's own and stand under its sequence."""
-    if not int(events["flags"][0]) & EventFlag.BY_TIMER:
-        return events
-    return chosen(events, np.flatnonzero((events["flags"] & EventFlag.BY_TIMER) == 0))
-
-
-def _own_of_sender(events: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Without those in which the account that sent the command has no part."""
-    sender = rows["account"][events["command"]]
-    own = (events["account"] == sender) | (events["counter_account"] == sender)
-    return events if own.all() else chosen(events, np.flatnonzero(own))
-
-
-def _send(reader: PackedReader, first: int, seqs: bytes, events: bytes) -> None:
-    """Answer some rows; a sweep with very many fills is told in several frames, the first of which has the `seq`."""
-    for at in range(0, len(events), EVENTS_PER_FRAME_MAX * ROW_BYTES):
-        part = events[at : at + EVENTS_PER_FRAME_MAX * ROW_BYTES]
-        message = {"op": "rows", "first": first, "seq": b"" if at else seqs, "events": part}
-        reader.send(framed(_encode(message), text=False))
+def _send_parts(reader: PackedReader, frame: bytes) -> None:
+    """A sweep with very many fills is told in several frames, the first of which has the `seq`."""
+    message = _decode(frame[HEAD_BYTES_LONG:])
+    events, size = message["events"], EVENTS_PER_FRAME_MAX * ROW_BYTES
+    for at in range(0, len(events), size):
+        part = message | {"events": events[at : at + size]}
+        reader.send(framed(_encode(part if not at else part | {"seq": b""}), text=False))

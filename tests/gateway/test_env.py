@@ -1,14 +1,24 @@
-"""The real Env: a clock that never falls, one log thread in order, an end that says why."""
+"""The real Env: a clock that never falls, writes in order, an end that says why."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
+import pytest
+
+from engine.log.files import Files, RealFiles
+from engine.log.interface import LogFailed
+from engine.log.local import LocalLog
+from engine.log.segments import list_segments
 from gateway.env import EXIT_LOG, RealEnv
+from tests.engine.log.builders import Chain, batch_of
+from tests.faulty_files import FaultyFiles
 
 
 def test_the_clock_is_the_walls_and_never_falls():
@@ -27,27 +37,74 @@ def test_an_anchor_moves_the_clock_forward_only():
     assert env.now_ns() >= now + 3600 * 10**9
 
 
-async def test_blocking_calls_begin_at_once_and_keep_their_order():
+SEGMENT = 64 * 1024
+by_both = pytest.mark.parametrize("files", [RealFiles(), FaultyFiles(RealFiles())], ids=["compiled", "thread"])
+
+
+def opened(files: Files, directory: Path) -> tuple[LocalLog, Chain]:
+    log = LocalLog.open(files, directory, segment_bytes=SEGMENT)
+    return log, Chain(log.claim())
+
+
+@by_both
+async def test_records_are_durable_in_the_order_in_which_they_were_written(files: Files, tmp_path: Path) -> None:
+    """Over several segments, while the loop goes on."""
     env = RealEnv()
-    seen: list[tuple[int, str]] = []
+    log, chain = opened(files, tmp_path)
+    turns = 0
+    for k in range(200):
+        record = chain.record(batch_of(1 + k % 40, k))
+        writing = asyncio.ensure_future(env.write(log, record))
+        while not writing.done():
+            turns += 1
+            await asyncio.sleep(0)
+        writing.result()
+        assert log.durable_number == record.number
+    assert turns > 200 and len(list_segments(files, tmp_path)) > 3
+    raws = [record.raw for record in log.read()]
+    log.close()
+    again = LocalLog.open(RealFiles(), tmp_path, segment_bytes=SEGMENT)
+    assert [record.raw for record in again.read()] == raws and len(raws) == 200
+    again.close()
 
-    def work(number: int) -> int:
-        time.sleep(0.002 * (3 - number))
-        seen.append((number, threading.current_thread().name))
-        return number
 
-    futures = [env.run_blocking(work, number) for number in range(3)]
-    time.sleep(0.03)  # nothing was awaited yet: the loop is busy, the thread is not
-    assert [number for number, _ in seen] == [0, 1, 2]
-    assert len({name for _, name in seen}) == 1
-    assert await asyncio.gather(*futures) == [0, 1, 2]
-
-
-async def test_the_background_does_not_stand_in_the_logs_way():
+@by_both
+async def test_a_write_that_fails_is_the_last_one(files: Files, tmp_path: Path) -> None:
     env = RealEnv()
+    log, chain = opened(files, tmp_path)
+    await env.write(log, chain.record(batch_of(1)))
+    assert log._handle is not None
+    os.close(log._handle)
+    lost = chain.record(batch_of(1))
+    with pytest.raises(LogFailed, match=r"record 2 could not be made durable: .*Bad file descriptor"):
+        await env.write(log, lost)
+    assert log.failed and log.durable_number == 1
+    log._handle = os.open(list_segments(files, tmp_path)[0], os.O_RDWR)
+    with pytest.raises(LogFailed, match="record 2 "):
+        await env.write(log, lost)
+    log.close()
+
+
+async def test_a_write_that_nobody_waits_for_is_counted_all_the_same(tmp_path: Path) -> None:
+    env = RealEnv()
+    log, chain = opened(RealFiles(), tmp_path)
+    await env.write(log, chain.record(batch_of(1)))
+    left = asyncio.ensure_future(env.write(log, chain.record(batch_of(1))))
+    left.cancel()
+    while log.durable_number < 2:
+        await asyncio.sleep(0.001)
+    await env.write(log, chain.record(batch_of(1)))
+    assert log.durable_number == 3
+    log.close()
+
+
+async def test_the_background_does_not_stand_in_the_logs_way(tmp_path: Path) -> None:
+    env = RealEnv()
+    log, chain = opened(RealFiles(), tmp_path)
     gate = threading.Event()
     waiting = env.run_background(gate.wait, 5)
-    assert await env.run_blocking(lambda: "written") == "written"
+    await env.write(log, chain.record(batch_of(1)))
+    assert not gate.is_set()
     gate.set()
     assert await waiting
 

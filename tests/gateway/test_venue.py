@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 
 import pytest
 
-from engine.log.interface import LogFailed
 from gateway import child, follower, sink
 from gateway.env import EXIT_APPLY, EXIT_DIGEST, EXIT_LOG
 from tests.gateway.running import ADMIN, BOOK, TRADER_A, TRADER_B, House, running
@@ -40,11 +40,8 @@ async def test_an_orderly_end_answers_what_was_taken_and_says_goodbye(tmp_path) 
 @pytest.mark.parametrize("over", ["REST", "WebSocket"])
 async def test_a_failed_log_leaves_outcomes_unknown_and_ends_the_venue(tmp_path, over: str) -> None:
     async with running(tmp_path) as house:
-
-        def fail(record: object) -> None:
-            raise LogFailed("no space left")
-
-        house.venue.log.write = fail
+        os.close(house.venue.log._handle)
+        house.venue.log._handle = os.open("/dev/full", os.O_RDWR)
         if over == "REST":
             status, problem = await house.order(TRADER_A, price="30.00")
             assert status == 503

@@ -27,6 +27,9 @@ class VirtualEnv:
     def anchor(self, not_before_ns: int) -> None:
         self.offset_ns = max(self.offset_ns, not_before_ns - round(self.loop.time() * 1e9))
 
+    def write(self, log, record):
+        return self.run_blocking(log.write, record)
+
     def run_blocking(self, function, *args):
         future = self.loop.create_future()
 

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 from random import Random
 from typing import TYPE_CHECKING
 
+from engine.log.interface import Log
+from engine.log.record import Record
 from gateway.env import FATAL_GRACE_SECONDS
 from tests.simulation.disk import SimFiles
 from tests.simulation.loop import PROCESS
@@ -40,6 +42,9 @@ class SimEnv:
     def stand_still(self, seconds: float) -> None:
         self._stands_at_ns = self.now_ns()
         self._stands_until_ns = self.world.monotonic_ns() + round(seconds * 1e9)
+
+    def write(self, log: Log, record: Record) -> Awaitable:
+        return self.run_blocking(log.write, record)
 
     def run_blocking(self, function: Callable, *args: object) -> Awaitable:
         """One thread: calls end in the order they were made, each after a disk's while."""

@@ -24,7 +24,7 @@ class Market:
 
     def do(self, *batches: Batch | bodies.Body) -> None:
         events = self.recorder.do(*batches)
-        self.feed.take(events, events["kind"], self.recorder.ts_ns)
+        self.feed.take(events, self.recorder.ts_ns)
 
     def trade(self) -> None:
         self.do(order_row(1, Side.SELL, 6_700, 1), order_row(2, Side.BUY, 6_700, 1))

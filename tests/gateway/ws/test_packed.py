@@ -175,9 +175,10 @@ def test_ordinals_follow_what_was_taken() -> None:
     ordinals.refused(2)
     ordinals.taken(2)
     ordinals.taken(1)
-    assert ordinals.answered(2).tolist() == [0, 1]
-    assert ordinals.answered(3).tolist() == [2, 5, 6]
-    assert ordinals.answered(1).tolist() == [7]
+    for rows, runs in ((2, [0, 2]), (3, [2, 1, 5, 2]), (1, [7, 1])):
+        told: list[int] = []
+        ordinals.answered(rows, told)
+        assert told == runs
     assert not ordinals.runs
 
 

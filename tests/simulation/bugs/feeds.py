@@ -29,8 +29,8 @@ class ForgetCancelledLevels(Told):
     def hub(self, machine: Machine, epoch: int, started_ns: int, later: Later) -> Hub:
         hub = super().hub(machine, epoch, started_ns, later)
         take = hub.book.take
-        hub.book.take = lambda events, kinds, ts_ns: take(  # type: ignore[method-assign]
-            events[kinds != EventKind.CANCELLED], kinds[kinds != EventKind.CANCELLED], ts_ns
+        hub.book.take = lambda events, ts_ns: take(  # type: ignore[method-assign]
+            events[events["kind"] != EventKind.CANCELLED], ts_ns
         )
         return hub
 

@@ -32,7 +32,7 @@ class EagerSequencer(Sequencer):
             await self._wait()
             return True
         record = self._stamp.record(taken.batch, self.env.now_ns(), self.machine.seq, self.machine.event_digest)
-        writing = self.env.run_blocking(self.log.write, record)
+        writing = self.env.write(self.log, record)
         self._durable = (record, taken)
         self._apply_durable()
         await writing
