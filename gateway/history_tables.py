@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from engine.codes import EventFlag, EventKind, FeeClass, Phase, Reason, Side, TimerKind, name_of
+from engine.codes import EventFlag, EventKind, FeeClass, OrderType, Phase, Reason, Side, TimerKind, name_of
 from engine.domain.units import decimal_text, value_minor
 from engine.log.record import Record
 from engine.log.replay import DigestCheck
@@ -35,13 +35,14 @@ Progress = Callable[[Record], None] | None
 
 ORDERS = columns(
     "order_id account:int symbol side type time_in_force price:price quantity:int filled_quantity:int open_quantity:int"
-    " state reason client_order_id seq:int entered_at:time closed_seq:int closed_at:time"
+    " state reason client_order_id display_quantity:int stop_price:price expire_at:time seq:int entered_at:time"
+    " closed_seq:int closed_at:time"
 )
 FILLS = columns(
     "fill_id symbol trade_id:int kind taker_side price:price quantity:int value:money currency buy_account:int"
-    " buy_order_id sell_account:int sell_order_id seq:int index:int ts_engine:time"
+    " buy_order_id sell_account:int sell_order_id state seq:int index:int ts_engine:time"
 )
-TRADES = columns("symbol trade_id:int kind side price:price quantity:int ts_engine:time")
+TRADES = columns("symbol trade_id:int kind side price:price quantity:int state ts_engine:time")
 CANDLE_COLUMNS = columns("symbol interval start:time open:price high:price low:price close:price volume:int trades:int")
 AUCTIONS = columns(
     "symbol number:int rules price:price volume:int surplus:int side reference:price seq:int ts_engine:time"
@@ -82,17 +83,19 @@ def orders(db: sqlite3.Connection) -> Iterator[Row]:
     """In the order of entry."""
     for row in db.execute(
         "SELECT CAST(order_id AS TEXT), account, symbol, side, type, time_in_force, price_ticks, qty_lots, filled_lots,"
-        " open_lots, status, close_reason, client_order_id, seq, entered_ns, closed_seq, closed_ns, tick_size"
-        " FROM orders_readable JOIN instruments USING (symbol) ORDER BY seq"
+        " open_lots, status, close_reason, client_order_id, display_lots, stop_ticks, expire_ns, seq, entered_ns,"
+        " closed_seq, closed_ns, tick_size FROM orders_readable JOIN instruments USING (symbol) ORDER BY seq"
     ):
-        yield (*row[:6], None if row[6] is None else scale_of_text(row[-1]).text(row[6]), *row[7:-1])
+        scale = scale_of_text(row[-1])
+        price, stop_price = (None if ticks is None else scale.text(ticks) for ticks in (row[6], row[14]))
+        yield (*row[:6], price, *row[7:14], stop_price, *row[15:-1])
 
 
 def fills(db: sqlite3.Connection) -> Iterator[Row]:
     for row in db.execute(
         "SELECT seq || '-' || idx, symbol, trade_id, kind, taker_side, price_ticks, qty_lots, f.currency, buy_account,"
-        " CAST(buy_order AS TEXT), sell_account, CAST(sell_order AS TEXT), seq, idx, ts_ns, tick_size, value_numerator,"
-        " value_denominator FROM fills_readable f JOIN instruments USING (symbol) ORDER BY fill"
+        " CAST(buy_order AS TEXT), sell_account, CAST(sell_order AS TEXT), state, seq, idx, ts_ns, tick_size,"
+        " value_numerator, value_denominator FROM fills_readable f JOIN instruments USING (symbol) ORDER BY fill"
     ):
         price, qty = row[5:7]
         tick_size, numerator, denominator = row[-3:]
@@ -102,7 +105,7 @@ def fills(db: sqlite3.Connection) -> Iterator[Row]:
 
 def trades(db: sqlite3.Connection) -> Iterator[Row]:
     for row in db.execute(
-        "SELECT symbol, trade_id, kind, taker_side, price_ticks, qty_lots, ts_ns, tick_size"
+        "SELECT symbol, trade_id, kind, taker_side, price_ticks, qty_lots, state, ts_ns, tick_size"
         " FROM fills_readable JOIN instruments USING (symbol) ORDER BY fill"
     ):
         yield (*row[:4], scale_of_text(row[-1]).text(row[4]), *row[5:-1])
@@ -168,17 +171,24 @@ def _reason_name(kind: EventKind, reason: int | None) -> str | None:
 
 # Auctions
 
+_ENTRIES = (EventKind.ACCEPTED, EventKind.REPLACED)
 _CALL_KINDS = np.zeros(256, bool)
-_CALL_KINDS[[EventKind.ACCEPTED, EventKind.REPLACED, EventKind.CANCELLED, EventKind.FILL, EventKind.UNCROSSED]] = True
+_CALL_KINDS[
+    [*_ENTRIES, EventKind.AMENDED, EventKind.REDUCED, EventKind.TRIGGERED, EventKind.REPRICED, EventKind.CANCELLED,
+     EventKind.FILL, EventKind.UNCROSSED]
+] = True  # fmt: skip
+# Ends of orders that an uncross alone gives: the first of them is told before it says that it was one.
+_LEFT_OVER = (Reason.UNPRICED_REMAINDER, Reason.AUCTION_REMAINDER)
 
 
 @dataclass
 class CallOrder:
     side: int
-    unpriced: bool
+    type: int
     price: int
     qty: int
     seq: int  # that gave it its priority
+    waiting: bool = False  # a stop: in no call
 
 
 @dataclass
@@ -192,8 +202,8 @@ class Call:
 class CallBooks:
     """Open orders of every book, kept from events alone, so that a call can be shown as it stood before its uncross.
 
-    An uncross tells its fills and the cancels of what was unpriced first, and itself last: the first of them is the
-    moment to look.
+    An uncross tells its fills and what becomes of the orders that cannot stay first, and itself last: the first of them
+    is the moment to look.
     """
 
     def __init__(self) -> None:
@@ -202,39 +212,50 @@ class CallBooks:
 
     def take(self, record: Record, events: np.ndarray) -> list[Call]:
         """Apply the events of a record. Returns the calls that were uncrossed in it, in order."""
-        done = []
+        done: list[Call] = []
         for values in events[_CALL_KINDS[events["kind"]]].tolist():
-            kind, instrument = values[0], values[_PLACE["instrument"]]
-            order, qty = values[_PLACE["order"]], values[_PLACE["qty"]]
-            book = self.books.setdefault(instrument, {})
-            if kind == EventKind.FILL:
-                call = self._call(instrument) if values[_PLACE["flags"]] & EventFlag.AUCTION else None
-                for number in (order, values[_PLACE["counter_order"]]):
-                    self._reduce(book, number, qty)
-                    if call:
-                        call.filled[number] = call.filled.get(number, 0) + qty
-            elif kind == EventKind.CANCELLED:
-                if values[_PLACE["reason"]] == Reason.UNPRICED_REMAINDER:
-                    self._call(instrument)
-                del book[order]
-            elif kind == EventKind.UNCROSSED:
-                done.append(self._call(instrument))
-                del self._calls[instrument]
-            else:
-                book[order] = CallOrder(
-                    values[_PLACE["side"]],
-                    bool(values[_PLACE["flags"]] & EventFlag.UNPRICED),
-                    values[_PLACE["price"]],
-                    qty,
-                    record.first_seq + values[_PLACE["command"]],
-                )
+            self._take(record, values, done)
         return done
+
+    def _take(self, record: Record, values: tuple, done: list[Call]) -> None:
+        kind, instrument, flags = values[0], values[_PLACE["instrument"]], values[_PLACE["flags"]]
+        number, qty, command = values[_PLACE["order"]], values[_PLACE["qty"]], values[_PLACE["command"]]
+        seq, book = record.first_seq + command, self.books.setdefault(instrument, {})
+        if kind == EventKind.FILL:
+            call = self._call(instrument) if flags & EventFlag.AUCTION else None
+            for order in (number, values[_PLACE["counter_order"]]):
+                self._reduce(book, order, qty)
+                if call:
+                    call.filled[order] = call.filled.get(order, 0) + qty
+        elif kind == EventKind.CANCELLED:
+            if values[_PLACE["reason"]] in _LEFT_OVER:
+                self._call(instrument)
+            del book[number]
+        elif kind == EventKind.UNCROSSED:
+            done.append(self._call(instrument))
+            del self._calls[instrument]
+        elif kind in _ENTRIES:
+            type_ = int(record.batch.rows["type"][command])
+            waiting = bool(flags & EventFlag.STOP)
+            book[number] = CallOrder(values[_PLACE["side"]], type_, values[_PLACE["price"]], qty, seq, waiting)
+        elif kind == EventKind.REDUCED:
+            book[number].qty = values[_PLACE["leaves"]]
+        elif kind == EventKind.AMENDED:
+            order = book[number]
+            order.qty, order.seq = qty, seq if values[_PLACE["leaves"]] else order.seq
+        else:
+            order = book[number]
+            if kind == EventKind.REPRICED and order.seq != seq:  # not as it arrived: what an uncross left of it
+                self._call(instrument)
+            order.type = OrderType.MARKET if flags & EventFlag.UNPRICED else OrderType.LIMIT
+            order.price, order.waiting = values[_PLACE["price"]], False
+            if kind == EventKind.TRIGGERED:
+                order.seq = seq
 
     def _call(self, instrument: int) -> Call:
         if instrument not in self._calls:
             book = self.books.get(instrument, {})
-            copies = {n: CallOrder(o.side, o.unpriced, o.price, o.qty, o.seq) for n, o in book.items()}
-            self._calls[instrument] = Call(copies)
+            self._calls[instrument] = Call({n: replace(o) for n, o in book.items() if not o.waiting})
         return self._calls[instrument]
 
     @staticmethod
@@ -275,8 +296,8 @@ def _vector(call: Call, tick_size: Fraction) -> dict[str, Any]:
                 {
                     "id": str(number),
                     "side": ("buy", "sell")[order.side],
-                    "type": "market" if order.unpriced else "limit",
-                    "price": None if order.unpriced else scale.text(order.price),
+                    "type": _CALL_TYPES.get(order.type, "limit"),
+                    "price": None if order.type in _CALL_TYPES else scale.text(order.price),
                     "qty": order.qty,
                     "seq": order.seq,
                 }
@@ -286,6 +307,11 @@ def _vector(call: Call, tick_size: Fraction) -> dict[str, Any]:
         "expected": {"filled_qty_by_order": {str(number): call.filled.get(number, 0) for number, _ in orders}},
     }
 
+
+_CALL_TYPES: dict[int, str] = {
+    OrderType.MARKET: "market",
+    OrderType.MARKET_TO_LIMIT: "market_to_limit",
+}  # without a price
 
 TABLES: dict[str, Columns] = {
     "orders": ORDERS,

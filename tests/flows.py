@@ -18,9 +18,9 @@ from engine.messages.batch import Batch, cold
 from engine.messages.refs import stream_ref, text_ref
 from tests.recorder import SECOND_NS, T0_NS, Recorder, auction_sale, bid_of, coffee, open_venue, order_row
 
-PLAIN, COLLARED, DEPOSITED, UNLISTED = 1, 2, 3, 4  # instruments; more are listed from 5 on
+CLASSED, COLLARED, DEPOSITED, UNLISTED = 1, 2, 3, 4  # instruments; more are listed from 5 on
 ACCOUNTS = (1, 2, 3, 4, 5) * 5 + (6,)  # one more than are open
-BOOKS = (PLAIN,) * 9 + (COLLARED,) * 5 + (DEPOSITED,) * 3 + (UNLISTED,)
+BOOKS = (CLASSED,) * 9 + (COLLARED,) * 5 + (DEPOSITED,) * 3 + (UNLISTED,)
 FIRST_ORDER = 1 << 32
 Flow = list[tuple[int, list[Batch]]]
 Ref = tuple[int, int, int]
@@ -37,11 +37,12 @@ class Named(NamedTuple):
 
 
 def open_markets(recorder: Recorder) -> None:
-    """PLAIN in a call that a calendar will uncross, and again later, at a random end; COLLARED before its opening;
-    DEPOSITED trades, with lots for all and classes; accounts 1 and 2 of one group, 3 a co-op's; a sale on show."""
-    open_venue(recorder, instruments=1)
+    """CLASSED in a call that a calendar will uncross, and again later, at a random end; COLLARED before its opening;
+    DEPOSITED trades, with lots for all; accounts 1 and 2 of one group, 3 a co-op's; a sale on show."""
+    open_venue(recorder, instruments=0)
     extended = {"collar_floor": 8, "extension_ns": 5 * SECOND_NS, "extensions_max": 2, "widen_bps": 5_000}
     recorder.do(
+        coffee(CLASSED, classes=True),
         coffee(COLLARED, **extended, after_extensions="halt"),
         coffee(DEPOSITED, deposit=True, classes=True, currency="PEN"),
         *(bodies.Deposit(account, DEPOSITED, 60) for account in range(1, 6)),
@@ -58,11 +59,11 @@ def open_markets(recorder: Recorder) -> None:
         for after_s, phase, uncross in moves
     )  # fmt: skip
     recorder.do(
-        bodies.SetPhase(PLAIN, Phase.CALL),
+        bodies.SetPhase(CLASSED, Phase.CALL),
         bodies.SetPhase(COLLARED, Phase.PRE_OPEN),
         bodies.SetPhase(DEPOSITED, Phase.CALL),
         bodies.Uncross(DEPOSITED, Phase.CONTINUOUS),
-        bodies.Schedule(PLAIN, 1, entries),
+        bodies.Schedule(CLASSED, 1, entries),
         auction_sale(recorder.ts_ns),
     )
 
@@ -132,7 +133,7 @@ class Draws:
         """CANCEL, REPLACE or AMEND of one of the last orders, by its text id where it has one, else by a guess."""
         random = self.random
         kind = random.choice((CommandKind.CANCEL, CommandKind.REPLACE, CommandKind.AMEND))
-        named = random.choice(self.named[-40:] or [Named((0, 0, 0), 1, PLAIN, 0, OrderType.LIMIT)])
+        named = random.choice(self.named[-40:] or [Named((0, 0, 0), 1, CLASSED, 0, OrderType.LIMIT)])
         form, hi, lo = named.ref
         texts = form == RefForm.TEXT
         order = 0 if texts else FIRST_ORDER + random.randrange(len(self.named) + 1)
@@ -245,7 +246,7 @@ class Draws:
             lambda: coffee(
                 random.randrange(1, 8), classes=bool(random.randrange(2)), currency=pick(("USD", "PEN", "EUR"))
             ),
-            lambda: bodies.DelistInstrument(pick((PLAIN, COLLARED, 5, 6, 7))),
+            lambda: bodies.DelistInstrument(pick((CLASSED, COLLARED, 5, 6, 7))),
         )
         return cold(pick(makers)())
 
@@ -273,7 +274,7 @@ class Draws:
         terms = (
             random.randrange(10, 40),
             0,
-            pick((PLAIN, DEPOSITED, DEPOSITED, UNLISTED)),
+            pick((CLASSED, DEPOSITED, DEPOSITED, UNLISTED)),
             6_700,
             random.randrange(1, 4),
         )

@@ -43,10 +43,16 @@ def registers(writer: Writer) -> None:
         bodies.SetLimits(14, "USD", sell_max=10**9),
         bodies.SetLimits(14, "EUR", sell_max=1),
         bodies.SetPhase(STOCK_BOOK, Phase.CALL),
-        bodies.Uncross(STOCK_BOOK, Phase.CONTINUOUS),
         bodies.SetPhase(VOLATILE_BOOK, Phase.CALL),
         bodies.SetPhase(ENDED_BOOK, Phase.CALL),
     )
+    events = writer.do(
+        order_row(13, Side.BUY, 6_705, 10, instrument=STOCK_BOOK),
+        order_row(COOP, Side.BUY, 6_705, 10, instrument=STOCK_BOOK),
+        order_row(SELLER, Side.SELL, 6_705, 12, instrument=STOCK_BOOK),
+        bodies.Uncross(STOCK_BOOK, Phase.CONTINUOUS),
+    )
+    assert EventKind.CLASS_REPORT in kinds(events)
     writer.do(
         order_row(SELLER, Side.SELL, 6_750, 10, instrument=ENDED_BOOK),
         order_row(15, Side.BUY, 6_650, 10, instrument=ENDED_BOOK, tif=TimeInForce.DAY),

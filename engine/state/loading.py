@@ -186,9 +186,9 @@ class Loading(Registers, Readers):
         level_ranks, level_place = ranks[opens], place[opens]
         levels = np.bincount(level_place, minlength=len(sides))
         ends = np.cumsum(levels)
-        self._room_for_levels(len(sides))  # unpriced queues
         for i, side in enumerate(sides.tolist()):
             self._place_window(side, level_ranks[ends[i] - levels[i] : ends[i]])
+        self._room_for_levels(len(sides) + int(levels.sum()))  # unpriced queues and, at most, far levels
         loading.load_orders(
             self.state, sides, counts, joined([orders]), ranks
         )  # a copy: kernels take what may be written

@@ -137,11 +137,12 @@ class Client:
         *,
         price: str | None = None,
         time_in_force: str = "gtc",
+        **terms: Any,
     ) -> dict[str, Any]:
-        """A limit order, or without a price a market order. Repeating the id gives the first answer again."""
-        return await self._ask(
-            {"op": "order", **order(instrument, side, quantity, client_order_id, price, time_in_force)}
-        )
+        """A limit order, or without a price a market order, unless `type` says otherwise; `terms` as the API names them
+        (stop_price, display_quantity, post_only, expire_at, stp ...). Repeating the id gives the first answer again."""
+        request = order(instrument, side, quantity, client_order_id, price, time_in_force, **terms)
+        return await self._ask({"op": "order", **request})
 
     async def orders(self, requests: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """Several orders (see `order` of this module) in one message; each has an answer or a problem of its own."""
@@ -153,10 +154,27 @@ class Client:
         named = {"order_id": order_id, "client_order_id": client_order_id, "instrument": instrument}
         return await self._ask({"op": "cancel", **{name: value for name, value in named.items() if value is not None}})
 
-    async def replace(self, order_id: str, *, price: str, quantity: str, client_order_id: str) -> dict[str, Any]:
-        """Another price and open quantity for an open order. `quantity` is what is open afterwards."""
-        message = {"order_id": order_id, "price": price, "quantity": quantity, "client_order_id": client_order_id}
-        return await self._ask({"op": "replace", **message})
+    async def replace(
+        self, order_id: str, *, quantity: str, client_order_id: str, price: str | None = None, **terms: Any
+    ) -> dict[str, Any]:
+        """All terms of an open order anew; it keeps its id and type. `quantity` is what is open afterwards."""
+        message = {"order_id": order_id, "quantity": quantity, "client_order_id": client_order_id} | terms
+        return await self._ask({"op": "replace", **message} | ({} if price is None else {"price": price}))
+
+    async def amend(self, order_id: str, *, quantity: str, client_order_id: str, **terms: Any) -> dict[str, Any]:
+        """Another total quantity for an open order. Less of it keeps its place."""
+        message = {"order_id": order_id, "quantity": quantity, "client_order_id": client_order_id} | terms
+        return await self._ask({"op": "amend", **message})
+
+    async def cancel_all(self, *, instrument: str | None = None, side: str | None = None) -> dict[str, Any]:
+        """Every open order of the account, or of one instrument, of one side; the answer is the report."""
+        named = {"instrument": instrument, "side": side}
+        said = {name: value for name, value in named.items() if value is not None}
+        return await self._ask({"op": "cancel_all", **said})
+
+    async def cancel_after(self, timeout_seconds: int) -> dict[str, Any]:
+        """Have every open order of the account cancelled unless this is said again in time; 0: off."""
+        return await self._ask({"op": "cancel_after", "timeout_seconds": timeout_seconds})
 
     async def bid(self, sale: int, lot: int, maximum: str, client_bid_id: str) -> dict[str, Any]:
         """A proxy bid in a sale: the most that this account pays. Nobody else sees it."""
@@ -301,6 +319,7 @@ def order(
     client_order_id: str,
     price: str | None = None,
     time_in_force: str = "gtc",
+    **terms: Any,
 ) -> dict[str, Any]:
     """An order as the API takes it."""
     request = {
@@ -310,7 +329,7 @@ def order(
         "quantity": quantity,
         "time_in_force": time_in_force,
         "client_order_id": client_order_id,
-    }
+    } | terms
     return request if price is None else {**request, "price": price}
 
 

@@ -108,11 +108,11 @@ def order_changes(flow: Flow, lives: Lives) -> Changes:
 
 def _types(flow: Flow, at: np.ndarray, terms: np.ndarray, turn: np.ndarray) -> np.ndarray:
     """Of each run: the type of its last terms, unless it was triggered or repriced since; KEPT without either."""
-    types = np.where(terms < 0, KEPT, flow.rows["type"][flow.row[at[terms]]])
+    types = np.where(terms < 0, KEPT, flow.rows["type"][flow.row[at[terms]]].astype(np.int64))
     turned = turn > terms
     if turned.any():
         unpriced = (flow.events["flags"][at[turn]] & EventFlag.UNPRICED) != 0
-        types = np.where(turned, np.where(unpriced, OrderType.MARKET, OrderType.LIMIT), types)
+        types = np.where(turned, np.where(unpriced, int(OrderType.MARKET), int(OrderType.LIMIT)), types)
     return types
 
 
@@ -151,7 +151,7 @@ def _new(flow: Flow, run: _Runs) -> Changes:
 
 def _changed(flow: Flow, run: _Runs) -> np.ndarray:
     """Orders of an earlier batch with an entry in this one: all but what they had filled before is known."""
-    tif = np.where(run.terms < 0, KEPT, flow.rows["tif"][flow.row[run.terms]])
+    tif = np.where(run.terms < 0, KEPT, flow.rows["tif"][flow.row[run.terms]].astype(np.int64))
     return np.column_stack(
         [run.type, tif, flow.events["price"][run.entry], run.qty, run.filled, *_ends(run), run.entered]
     )

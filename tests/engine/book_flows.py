@@ -158,9 +158,11 @@ class Twins:
         while (due := self.do("next_expiry")) is not None and due <= self.ts_ns:
             assert len(self.told("expire", due))
 
-    def uncross(self, instrument: int, price: int | None, volume: int, then: Phase | None = None) -> np.ndarray:
-        """With `then`, the book moves on to it; into CONTINUOUS its stops are elected."""
-        events = self.told("uncross", instrument, price, volume)
+    def uncross(
+        self, instrument: int, price: int | None, volume: int, then: Phase | None = None, **rules: Any
+    ) -> np.ndarray:
+        """With `then`, the book moves on to it; into CONTINUOUS its stops are elected. `rules` of sharing."""
+        events = self.told("uncross", instrument, price, volume, **rules)
         if then is not None:
             self.do("set_phase", instrument, then)
         if then == Phase.CONTINUOUS:

@@ -8,8 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from engine.codes import CommandKind, EventKind, OrderFlag, OrderType, Phase, Reason, RefForm, StpMode, TimeInForce
+from engine.codes import (
+    CommandKind,
+    EventKind,
+    OrderFlag,
+    OrderType,
+    Phase,
+    Reason,
+    RefForm,
+    Rest,
+    StpMode,
+    TimeInForce,
+)
 from engine.limits import CLIENT_ID_MEMORY_NS, PRICE_TICKS_MAX, QTY_LOTS_MAX
+from engine.markets.rule_sets import SHARINGS
 from engine.messages.refs import stream_ref
 from engine.messages.rows import EXTENSION
 from engine.oracle.orders import STOP_TYPES, UNPRICED_TYPES
@@ -27,6 +39,7 @@ LIMIT, MARKET, MTL, STOP, STOP_LIMIT, ICEBERG = OrderType
 GTC, IOC, FOK, DAY, GTD, AT_AUCTION = TimeInForce
 POST_ONLY, SLIDE, ALL_OR_NONE, STP_GROUP = OrderFlag
 TYPES = (LIMIT,) * 8 + (MARKET, MTL) + (STOP,) * 2 + (STOP_LIMIT,) * 2 + (ICEBERG,) * 3
+SHARINGS_LIVE = [rule for rule in SHARINGS.values() if rule.rest != Rest.NOBODY]
 CALL_TYPES = (LIMIT,) * 6 + (MARKET,) * 3 + (MTL,) * 5 + (STOP, STOP_LIMIT) + (ICEBERG,) * 4
 NEAR = (6, 6, 3, 1, 0)  # a few ticks, or all at one price
 KINDS = (NEW,) * 11 + (CANCEL,) * 2 + (REPLACE,) * 3 + (AMEND,) * 3
@@ -117,7 +130,12 @@ class Flow:
 
     def uncross(self, book: int) -> None:
         then = self.random.choice((*(Phase.CONTINUOUS,) * 6, Phase.CALL, Phase.CALL, Phase.CLOSED, None))
-        self.twins.uncross(book, *best_uncross(self.twins.first, book), then)
+        rules = {}
+        if self.random.randrange(2):
+            began = self.twins.seq - self.random.randrange(60)
+            rules = dict(sharing=self.random.choice(SHARINGS_LIVE), unpriced_last=self.random.randrange(3) == 0,
+                         block_seq=began)  # fmt: skip
+        self.twins.uncross(book, *best_uncross(self.twins.first, book), then, **rules)
 
     def sweep(self, book: int) -> None:
         self.twins.sweep(self.random.choice((0, 5, HOUR_NS, CLIENT_ID_MEMORY_NS - HOUR_NS)))

@@ -228,3 +228,10 @@ class UnpricedOrdersCrossNobody(books.Books):
             not order.unpriced and not beyond(row.side, order.price, row.price)
             for order in book.sides[1 - row.side].by_priority()
         )
+
+
+@bug
+class EveryMarginByTime(books.Books):
+    def uncross(self, instrument: int, price_ticks: int | None, volume_lots: int, **said: Any):
+        said.pop("sharing", None)
+        return super().uncross(instrument, price_ticks, volume_lots, **said)

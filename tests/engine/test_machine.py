@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine import machine as machine_module
-from engine.codes import CommandKind, EventFlag, EventKind, Phase, Reason, Side, TimerKind
+from engine.codes import COLD_FIRST, CommandKind, EventFlag, EventKind, Phase, Reason, RefForm, Side, TimerKind
 from engine.limits import CLIENT_ID_MEMORY_NS
 from engine.log.interface import Tail
 from engine.log.record import GENESIS_DIGEST, chain_events
@@ -544,6 +544,23 @@ def test_any_partition_into_records_gives_the_same_history(hot, flow, cuts):
         assert np.array_equal(together, np.concatenate(pieces))
         assert whole.machine.state_hash() == parts.machine.state_hash()
         audit(parts.machine.venue, parts.machine.hot)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_is_refused_changed_nothing(hot, seed):
+    """Every cold command of a flow alone in its record: a rule checks completely, then it mutates."""
+    recorder, refused = Recorder(Machine(hot())), 0
+    open_markets(recorder)
+    for after_s, batches in seeded_flow(seed + 200):
+        recorder.do(bodies.Time(), after_s=after_s)
+        for batch in batches:
+            is_cold = batch.rows["kind"][0] >= COLD_FIRST and batch.rows["ref_form"][0] == RefForm.NONE
+            before = (dict(recorder.machine.hot.canonical()), cold_content(recorder.machine)) if is_cold else None
+            events = recorder.do(batch)
+            if is_cold and kinds(events) == [EventKind.REJECTED]:
+                refused += 1
+                assert (dict(recorder.machine.hot.canonical()), cold_content(recorder.machine)) == before
+    assert refused > 20
 
 
 @pytest.mark.parametrize("seed", range(8))

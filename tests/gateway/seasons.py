@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.codes import CommandKind, OrderType, Phase, Side, TimeInForce
+from engine.codes import CommandKind, EventFlag, EventKind, OrderFlag, OrderType, Phase, Side, StpMode, TimeInForce
 from engine.log.files import RealFiles
 from engine.log.local import LocalLog
 from engine.log.record import Record
 from engine.machine import Machine
 from engine.messages import bodies
-from engine.messages.batch import Batch, join
+from engine.messages.batch import Batch, cold, join
 from engine.messages.refs import stream_ref, text_ref
 from engine.oracle.books import Books
 from tests.recorder import SECOND_NS, Recorder, bid_of, coffee, order_row
@@ -54,6 +54,8 @@ class Season:
                 self.do(bodies.Uncross(1, Phase.CONTINUOUS))
                 self.empty()
                 self.resume(after_s=60)
+            if turn == turns // 3:
+                self._operate()
         self.do(bodies.SetPhase(3, Phase.CALL), bodies.Uncross(3, Phase.CLOSED))
         self.do(bodies.SetPhase(2, Phase.CLOSED))
         self.do(bodies.Time(), after_s=120)  # lots without a bid pass in
@@ -84,6 +86,28 @@ class Season:
             for account in range(1, ACCOUNTS + 1)
             for order in self.machine.hot.orders_of(account)
         }
+
+    def _operate(self) -> None:
+        """What an operator, and an account about all of its orders, may do in a season."""
+        fills = [
+            (record.first_seq + int(event["command"]), event)
+            for record, events in zip(self.records, self.events, strict=True)
+            for event in events[events["kind"] == EventKind.FILL]
+        ]
+        (seq, first), (other_seq, other) = fills[0], fills[len(fills) // 2]
+        terms, other_terms = _terms_of(first), _terms_of(other)
+        self.do(
+            bodies.SetAccount(6, group=3, frozen=True, cancel=True, why="asked for"),
+            bodies.SetLimits(2, "USD", buy_max=10**9),
+            bodies.BustTrade(seq, int(first["index"]), *terms, why="a slip"),
+            bodies.CorrectTrade(other_seq, int(other["index"]), *other_terms, new_price=other_terms[1] + 1,
+                                new_qty=other_terms[2]),
+            bodies.ChangeInstrument(2, name="Quinoa, white", rules="harvest", collar_floor=500),
+            bodies.MassCancel(account=3, by_operator=True),
+            cold(bodies.MassCancel(side=0), account=4),
+            cold(bodies.CancelAfter(2 * SECOND_NS), account=5),
+        )  # fmt: skip
+        self.do(bodies.SetAccount(6, frozen=False), after_s=3)
 
     def _keep(self, events: np.ndarray) -> None:
         self.events.append(events)
@@ -129,20 +153,51 @@ class Season:
             account, instrument, side = self.open[order]
             if chance.random() < 0.5:
                 return order_row(account, Side.BUY, 0, 0, kind=CommandKind.CANCEL, order=order, instrument=instrument)
-            kind = CommandKind.REPLACE
+            kind = chance.choice([CommandKind.REPLACE, CommandKind.AMEND])
         else:
             kind, order, account, side = CommandKind.NEW, 0, chance.randint(1, ACCOUNTS + 1), chance.randrange(2)
         middle = {1: 6_700, 2: 1_200, 3: 0}[instrument]
-        market = chance.random() < 0.1
-        tif = TimeInForce(chance.choice([0, 0, 0, 0, 1, 2])) if not call else TimeInForce.GTC
-        price = 0 if market else middle + chance.randint(-20, 20)
-        type = OrderType.MARKET if market else OrderType.LIMIT
+        terms: dict[str, int] = {}
+        price, flags, stp = middle + chance.randint(-20, 20), 0, 0
+        if kind == CommandKind.AMEND:
+            type, tif, price = OrderType.LIMIT, TimeInForce.GTC, 0
+        else:
+            type, tif, terms = self._terms(call, middle)
+            if type in (OrderType.MARKET, OrderType.MARKET_TO_LIMIT, OrderType.STOP):
+                price = 0
+            stp = chance.choice([0, 0, *StpMode])
+            flags = OrderFlag.POST_ONLY * (chance.random() < 0.04)
         qty = chance.choice([0, *range(1, 40)])
         ref, body = self._ref()
         batch = order_row(account, Side(side), price, qty, instrument=instrument, type=type, tif=tif, kind=kind,
-                          order=order, ref=ref)  # fmt: skip
+                          order=order, ref=ref, flags=flags, stp=stp, **terms)  # fmt: skip
         batch.rows["body_length"] = len(body)
-        return Batch(batch.rows, blob=body)
+        return Batch(batch.rows, batch.extensions, body)
+
+    def _terms(self, call: bool, middle: int) -> tuple[OrderType, TimeInForce, dict[str, int]]:
+        """Type, time in force and extension of an order, a few of them bad."""
+        chance, terms = self.chance, dict[str, int]()
+        type = chance.choices(list(OrderType), (60, 10, 5, 8, 8, 9))[0]
+        tifs = [TimeInForce.GTC] * 6 + [TimeInForce.DAY, TimeInForce.GTD]
+        if type not in (OrderType.STOP, OrderType.STOP_LIMIT, OrderType.ICEBERG):
+            tifs += [TimeInForce.AT_AUCTION] if call else [TimeInForce.IOC, TimeInForce.FOK]
+        tif = chance.choice(tifs)
+        if type in (OrderType.STOP, OrderType.STOP_LIMIT):
+            terms["stop_price"] = middle + chance.randint(-15, 15)
+        elif type == OrderType.ICEBERG:
+            terms["display_qty"] = chance.randint(1, 9)
+        elif chance.random() < 0.05:
+            terms["min_qty"] = chance.randint(1, 10)
+        if tif == TimeInForce.GTD:
+            terms["expire_at"] = self.recorder.ts_ns + chance.randint(0, 4 * SECOND_NS)
+        return type, tif, terms
+
+
+def _terms_of(fill: np.void) -> tuple[int, int, int, int, int]:
+    """instrument, price, qty, buyer, seller of a fill, as a bust names them."""
+    parties = int(fill["account"]), int(fill["counter_account"])
+    buyer, seller = parties if fill["flags"] & EventFlag.AUCTION or fill["side"] == Side.BUY else parties[::-1]
+    return int(fill["instrument"]), int(fill["price"]), int(fill["qty"]), buyer, seller
 
 
 def write_log(records: list[Record], directory: Path) -> LocalLog:

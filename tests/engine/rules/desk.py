@@ -29,11 +29,11 @@ def words(event: Any) -> str:
     said = [kind.name.lower()]
     if kind == EventKind.FILL:
         said.append(f"{event['order'] & SLOT}x{event['counter_order'] & SLOT}")
-    elif kind != EventKind.REJECTED:
+    elif kind not in (EventKind.REJECTED, EventKind.CLASS_REPORT):
         said.append(f"{event['order'] & SLOT}")
     if kind not in (EventKind.REJECTED, EventKind.DUPLICATE):
         said.append(f"{event['qty']}@{'-' if flags & EventFlag.UNPRICED else event['price']}")
-    if kind in (EventKind.FILL, EventKind.REDUCED, EventKind.AMENDED):
+    if kind in (EventKind.FILL, EventKind.REDUCED, EventKind.AMENDED, EventKind.CLASS_REPORT):
         said.append(f"left {event['leaves']}")
     if reason:
         said.append(Reason(reason).name.lower())

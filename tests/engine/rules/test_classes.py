@@ -52,7 +52,8 @@ def test_an_uncross_serves_classes_inside_a_price_and_unpriced_by_arrival(classe
     classes.sell(0, 1, account=COOP, type=MTL)
     classes.buy(101, 5, account=6)
     fills = classes.uncross(101, 5)
-    assert [line.split()[1] for line in fills] == ["4x2", "4x3", "4x1", "4x0"]
+    assert [line.split()[1] for line in fills[:4]] == ["4x2", "4x3", "4x1", "4x0"]
+    assert fills[4:] == ["class_report 2@101 left 1"], "of the two lots of co-ops one for their class alone"
     assert classes.hot.curve(3).prices_ticks.tolist() == [101]
 
 

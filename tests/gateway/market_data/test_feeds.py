@@ -188,7 +188,7 @@ async def test_the_call_is_told_while_it_collects(house: House) -> None:
     path, headers = f"/v1/instruments/{CALL_BOOK}/uncross", {"Idempotency-Key": "u"}
     await house.ask("POST", path, {"phase": "closed"}, key=ADMIN, headers=headers)
     status = await reader.feed("status")
-    assert status["instruments"] == [{"instrument": CALL_BOOK, "phase": "closed", "next_moves": []}]
+    assert status["instruments"] == [{"instrument": CALL_BOOK, "phase": "closed", "collar": None, "next_moves": []}]
     while message["phase"] == "call":
         message = await reader.feed("auction")
     assert (message["price"], message["volume"]) == (None, "0")

@@ -7,7 +7,7 @@ import pytest
 
 from engine.codes import EventFlag, EventKind, Reason, Side, name_of
 from gateway.projections.fold import Fold
-from gateway.projections.reading import PLACE_MAX, closed_before, order_of, sides_before
+from gateway.projections.reading import PLACE_MAX, candles_of, closed_before, fill_of, order_of, sides_before
 from gateway.projections.sqlite import SqliteSink, dump
 from tests.gateway.seasons import ACCOUNTS, Season
 
@@ -40,15 +40,22 @@ def naive_orders(season: Season) -> dict[int, dict]:
             number, kind, qty = int(event["order"]), event["kind"], int(event["qty"])
             if kind == EventKind.ACCEPTED:
                 orders[number] = {"account": int(event["account"]), "qty": qty, "filled": 0, "open": qty}
+                orders[number].update(stop=bool(int(event["flags"]) & EventFlag.STOP))
                 orders[number].update(status="open", closed_seq=None, closed_ns=None, close_reason=None)
                 orders[number]["seq"] = record.first_seq + int(event["command"])
                 unpriced = int(event["flags"]) & EventFlag.UNPRICED
                 orders[number]["price"] = None if unpriced else int(event["price"])
-            elif kind == EventKind.REPLACED:
+            elif kind in (EventKind.REPLACED, EventKind.AMENDED, EventKind.TRIGGERED, EventKind.REPRICED):
                 order = orders[number]
                 order.update(qty=order["filled"] + qty, open=qty)
-                if order["price"] is not None:
-                    order["price"] = int(event["price"])
+                unpriced = int(event["flags"]) & EventFlag.UNPRICED
+                order["price"] = None if unpriced else int(event["price"])
+                if kind == EventKind.TRIGGERED:
+                    order["stop"] = False
+            elif kind == EventKind.REDUCED:
+                order = orders[number]
+                order.update(qty=order["qty"] - qty, open=order["open"] - qty)
+                assert order["open"] == event["leaves"]
             elif kind == EventKind.CANCELLED:
                 close(orders[number], "cancelled", record, event, name_of(Reason, int(event["reason"])))
             elif kind == EventKind.FILL:
@@ -60,8 +67,9 @@ def naive_orders(season: Season) -> dict[int, dict]:
                     if order["open"] == 0:
                         close(order, "filled", record, event, None)
     for order in orders.values():
-        if order["status"] == "open" and order["filled"]:
-            order["status"] = "partial"
+        stop = order.pop("stop")
+        if order["status"] == "open":
+            order["status"] = "partial" if order["filled"] else "waiting" if stop else "open"
     return orders
 
 
@@ -88,7 +96,7 @@ def test_open_orders_are_those_of_the_engine(season: Season) -> None:
     }
     rows = sink._db.execute(
         "SELECT order_id, account, open_lots, side = 'sell', client_order_id FROM orders_readable"
-        " WHERE status IN ('open', 'partial')"
+        " WHERE status IN ('open', 'partial', 'waiting')"
     )
     found = {order: (account, qty, side, text) for order, account, qty, side, text in rows}
     assert engine and {order: row[:3] for order, row in found.items()} == {o: row[:3] for o, row in engine.items()}
@@ -97,6 +105,45 @@ def test_open_orders_are_those_of_the_engine(season: Season) -> None:
             assert found[order][3] == text
         else:
             assert found[order][3] is None or "/" in found[order][3]
+
+
+def test_rare_terms_of_open_orders_are_those_of_the_engine(season: Season) -> None:
+    for every in (1, 1_000):
+        found = {
+            order: (type, display, stop if type in (3, 4) else None, expire)
+            for order, type, display, stop, expire in stored(season, every)._db.execute(
+                "SELECT order_id, type, display_lots, stop_ticks, expire_ns"
+                " FROM orders LEFT JOIN order_terms USING (seq)"
+                " WHERE closed_seq = 0"
+            )
+        }
+        hot, expected = season.machine.hot, {}
+        for account in range(1, ACCOUNTS + 1):
+            for order in hot.orders_of(account):
+                extra = hot.extra_of(int(order["order"]))
+                rare = (None, None, None) if extra is None else (
+                    int(extra["peak"]) or None, int(extra["stop_price"]) if extra["waiting"] else None,
+                    int(extra["expire_at"]) or None,
+                )  # fmt: skip
+                expected[int(order["order"])] = (int(order["type"]), *rare)
+        assert found == expected and any(rare != (None, None, None) for _, *rare in map(list, expected.values()))
+
+
+def test_a_correction_holds_and_a_bust_stands_apart(season: Season) -> None:
+    db = stored(season, 7)._db
+    (corrected,) = db.execute("SELECT * FROM corrections WHERE state = 1").fetchall()
+    _, _, seq, idx, _, before, lots_before, price, lots, _ = corrected
+    assert price == before + 1 and lots == lots_before
+    row = db.execute("SELECT price_ticks, qty_lots, state FROM fills WHERE seq = ? AND idx = ?", (seq, idx)).fetchone()
+    assert row == (price, lots, 1) and fill_of(db, seq, idx)[1:3] == (price, lots)
+    ((seq, idx, why),) = db.execute("SELECT fill_seq, fill_idx, why FROM corrections WHERE state = 2").fetchall()
+    assert why == "a slip" and db.execute("SELECT sum(state = 2) FROM fills").fetchone() == (1,)
+    instrument = fill_of(db, seq, idx)[0]
+    trades, lots = db.execute(
+        "SELECT count(*), sum(qty_lots) FROM fills WHERE instrument = ? AND state < 2", (instrument,)
+    ).fetchone()
+    candles = list(candles_of(db, instrument, 10**18))
+    assert (sum(row[6] for row in candles), sum(row[5] for row in candles)) == (trades, lots)
 
 
 def test_fills_carry_name_sides_running_number_and_exact_value(season: Season) -> None:
@@ -116,7 +163,9 @@ def test_fills_carry_name_sides_running_number_and_exact_value(season: Season) -
                 ),
             )
             buys = event["flags"] & EventFlag.AUCTION or event["side"] == Side.BUY
-            price, qty = int(event["price"]), int(event["qty"])
+            name = record.first_seq + int(event["command"]), int(event["index"])
+            held = season.machine.venue.corrections.get(name)
+            price, qty = (int(event["price"]), int(event["qty"])) if held is None else (held.price, held.qty)
             expected.append(
                 (
                     record.first_seq + int(event["command"]), int(event["index"]), record.ts_ns, listing.symbol,

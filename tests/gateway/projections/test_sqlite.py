@@ -218,7 +218,7 @@ def priced(tick: str, ticks: int, lots: int, numerator: int, denominator: int) -
     events = recorder.do(bodies.Genesis(b"g" * 16, "test"), listing)
     sink.take(recorder.records[-1], events, recorder.machine.event_digest)
     sink.flush()
-    sink._db.execute("INSERT INTO fills VALUES (1, 1, 0, 0, 1, 1, 2, ?, ?, 1, 1, 1, 1)", (ticks, lots))
+    sink._db.execute("INSERT INTO fills VALUES (1, 1, 0, 0, 1, 1, 2, ?, ?, 1, 1, 1, 1, 0)", (ticks, lots))
     found = sink._db.execute("SELECT price, value_minor FROM fills_readable").fetchone()
     sink.close()
     return found
