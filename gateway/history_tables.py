@@ -35,14 +35,14 @@ Progress = Callable[[Record], None] | None
 
 ORDERS = columns(
     "order_id account:int symbol side type time_in_force price:price quantity:int filled_quantity:int open_quantity:int"
-    " state reason client_order_id display_quantity:int stop_price:price expire_at:time seq:int entered_at:time"
-    " closed_seq:int closed_at:time"
+    " state reason client_order_id seq:int entered_at:time closed_seq:int closed_at:time display_quantity:int"
+    " stop_price:price expire_at:time"
 )
 FILLS = columns(
     "fill_id symbol trade_id:int kind taker_side price:price quantity:int value:money currency buy_account:int"
-    " buy_order_id sell_account:int sell_order_id state seq:int index:int ts_engine:time"
+    " buy_order_id sell_account:int sell_order_id seq:int index:int ts_engine:time state"
 )
-TRADES = columns("symbol trade_id:int kind side price:price quantity:int state ts_engine:time")
+TRADES = columns("symbol trade_id:int kind side price:price quantity:int ts_engine:time state")
 CANDLE_COLUMNS = columns("symbol interval start:time open:price high:price low:price close:price volume:int trades:int")
 AUCTIONS = columns(
     "symbol number:int rules price:price volume:int surplus:int side reference:price seq:int ts_engine:time"
@@ -83,18 +83,18 @@ def orders(db: sqlite3.Connection) -> Iterator[Row]:
     """In the order of entry."""
     for row in db.execute(
         "SELECT CAST(order_id AS TEXT), account, symbol, side, type, time_in_force, price_ticks, qty_lots, filled_lots,"
-        " open_lots, status, close_reason, client_order_id, display_lots, stop_ticks, expire_ns, seq, entered_ns,"
-        " closed_seq, closed_ns, tick_size FROM orders_readable JOIN instruments USING (symbol) ORDER BY seq"
+        " open_lots, status, close_reason, client_order_id, seq, entered_ns, closed_seq, closed_ns, display_lots,"
+        " stop_ticks, expire_ns, tick_size FROM orders_readable JOIN instruments USING (symbol) ORDER BY seq"
     ):
         scale = scale_of_text(row[-1])
-        price, stop_price = (None if ticks is None else scale.text(ticks) for ticks in (row[6], row[14]))
-        yield (*row[:6], price, *row[7:14], stop_price, *row[15:-1])
+        price, stop_price = (None if ticks is None else scale.text(ticks) for ticks in (row[6], row[18]))
+        yield (*row[:6], price, *row[7:18], stop_price, *row[19:-1])
 
 
 def fills(db: sqlite3.Connection) -> Iterator[Row]:
     for row in db.execute(
         "SELECT seq || '-' || idx, symbol, trade_id, kind, taker_side, price_ticks, qty_lots, f.currency, buy_account,"
-        " CAST(buy_order AS TEXT), sell_account, CAST(sell_order AS TEXT), state, seq, idx, ts_ns, tick_size,"
+        " CAST(buy_order AS TEXT), sell_account, CAST(sell_order AS TEXT), seq, idx, ts_ns, state, tick_size,"
         " value_numerator, value_denominator FROM fills_readable f JOIN instruments USING (symbol) ORDER BY fill"
     ):
         price, qty = row[5:7]
@@ -105,7 +105,7 @@ def fills(db: sqlite3.Connection) -> Iterator[Row]:
 
 def trades(db: sqlite3.Connection) -> Iterator[Row]:
     for row in db.execute(
-        "SELECT symbol, trade_id, kind, taker_side, price_ticks, qty_lots, state, ts_ns, tick_size"
+        "SELECT symbol, trade_id, kind, taker_side, price_ticks, qty_lots, ts_ns, state, tick_size"
         " FROM fills_readable JOIN instruments USING (symbol) ORDER BY fill"
     ):
         yield (*row[:4], scale_of_text(row[-1]).text(row[4]), *row[5:-1])

@@ -73,8 +73,8 @@ _CONFLICT = {
     Reason.ORDERS_OPEN,
     Reason.STOCK_SHORT,
     Reason.ALREADY_BUSTED,
+    Reason.VENUE_STOPPED,
 }
-_STOPPED = {Reason.VENUE_STOPPED}
 _FORBIDDEN = {Reason.NOT_OWNER, Reason.NOT_PERMITTED, Reason.ACCOUNT_UNKNOWN, Reason.ACCOUNT_FROZEN, Reason.SELF_BID}
 _FULL = {Reason.ORDERS_FULL, Reason.STREAMS_FULL, Reason.CLIENT_IDS_FULL}
 _SHARE_FULL = {Reason.STREAMS_SHARE_FULL, Reason.CLIENT_IDS_SHARE_FULL}
@@ -180,7 +180,7 @@ def status_of(reason: int) -> int:
         return 403
     if reason in _SHARE_FULL:
         return 429
-    return 503 if reason in _FULL or reason in _STOPPED else 422
+    return 503 if reason in _FULL else 422
 
 
 class Problem(Exception):

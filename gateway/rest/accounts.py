@@ -166,7 +166,7 @@ async def delete_key(call: Call) -> dict[str, Any]:
 
 
 def _view(account: Account) -> dict[str, Any]:
-    return {"account": account.account, "label": account.label, "kind": account.kind}
+    return {"account": account.account, "label": account.label, "kind": account.kind, "frozen": account.frozen}
 
 
 def _known(call: Call) -> int:
@@ -189,7 +189,6 @@ def _detail(call: Call, number: int) -> dict[str, Any]:
     return _view(account) | {
         "group": account.group,
         "coop": account.coop,
-        "frozen": account.frozen,
         "open_orders": len(machine.hot.orders_of(number)),
         "limits": _limits(machine, number),
         "stock": [

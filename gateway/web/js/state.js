@@ -29,6 +29,7 @@ export class State {
     this.orders = new Map(); // order_id -> own open order
     this.fills = []; // own, newest first
     this.link = { state: "connecting", retryAt: 0 };
+    this.stopped = false; // by the operator's kill switch
     this.offsetMs = 0; // venue time minus this clock
     this.draft = {}; // the ticket as typed
     this.listeners = [];
@@ -79,9 +80,9 @@ export class State {
   }
 
   setPhases(list) {
-    for (const { instrument, phase, next_moves: moves } of list) {
+    for (const { instrument, phase, next_moves: moves, collar } of list) {
       const known = this.instruments.get(instrument);
-      if (known) Object.assign(known, { phase, next_moves: moves ?? [] });
+      if (known) Object.assign(known, { phase, next_moves: moves ?? [], collar: collar ?? null });
     }
     this.changed("instruments", "phase");
   }

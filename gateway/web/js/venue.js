@@ -159,6 +159,26 @@ export class Venue {
     return this.api.delete(`orders/${encodeURIComponent(order.order_id)}`);
   }
 
+  amendOrder(order, quantity) {
+    return this.api.post(`orders/${encodeURIComponent(order.order_id)}/amend`, { quantity, client_order_id: clientId() });
+  }
+
+  cancelAllOrders() {
+    return this.api.post("orders/cancel", {}, clientId("cancel"));
+  }
+
+  setStopped(on) {
+    return this.api.post("kill-switch", { on, why: "by the operator's page" }, clientId("stop"));
+  }
+
+  setFrozen(account, frozen) {
+    return this.api.post(`accounts/${account}`, { frozen }, clientId("freeze"));
+  }
+
+  async accounts() {
+    return (await this.api.get("accounts")).accounts;
+  }
+
   bid(sale, lot, maximum) {
     return this.api.post(`sales/${sale}/bids`, { lot, maximum, client_bid_id: clientId() });
   }
@@ -238,7 +258,13 @@ export class Venue {
     for (const fill of fills.reverse()) this.state.addFill(fill);
   }
 
-  #status({ instruments, type, storage }) {
+  #status({ instruments, type, storage, stopped, delisted }) {
+    if (stopped !== this.state.stopped) {
+      if (stopped) this.notify("bad", "venue.stopped");
+      else if (this.state.stopped) this.notify("good", "venue.goes_on");
+      this.state.stopped = stopped;
+    }
+    if (delisted?.length) this.#reread();
     if (storage === "low" && this.storage !== "low") this.notify("bad", "venue.storage.low");
     if (storage === "ok" && this.storage === "low") this.notify("good", "venue.storage.ok");
     this.storage = storage;
@@ -266,8 +292,8 @@ export class Venue {
       return;
     }
     if (event.fill) state.addFill({ ...event, ...event.fill });
-    if (event.event === "filled" || event.event === "cancelled") state.orders.delete(event.order_id);
-    else if (event.event !== "rejected") state.orders.set(event.order_id, event);
+    if (["filled", "cancelled"].includes(event.state)) state.orders.delete(event.order_id);
+    else if (event.open_quantity !== undefined) state.orders.set(event.order_id, event);
     state.changed("orders");
   }
 

@@ -1,4 +1,7 @@
-/** For the operator's key: move instruments between phases, clear calls, end sales. Each asks before it is sent. */
+/**
+ * For the operator's key: move instruments between phases, halt them, clear calls, end sales, freeze accounts, stop the
+ * whole venue. Each asks before it is sent.
+ */
 
 import { Problem } from "../api.js";
 import { ask, el, keyed, setText, show } from "../dom.js";
@@ -26,7 +29,13 @@ export function operatorPanel(state, venue, notify) {
     el("thead", {}, el("tr", {}, ...columns.map((text) => el("th", { scope: "col" }, text)))), body);
   const salesBody = el("tbody", {});
   const sales = el("table", { class: "list" }, el("caption", {}, t("operator.sales")), salesBody);
-  const content = el("div", {}, el("p", { class: "phase-about" }, t("operator.text")), el("div", { class: "scroll" }, table), sales);
+  const stopText = el("p", { class: "phase-about", role: "status" });
+  const stopButton = el("button", { type: "button", class: "danger kill-switch", on: { click: switchVenue } });
+  const accountsBody = el("tbody", {});
+  const accounts = el("table", { class: "list accounts" }, el("caption", {}, t("operator.accounts")), accountsBody);
+  const content = el("div", {}, el("p", { class: "phase-about" }, t("operator.text")),
+    el("div", { class: "row-buttons kill" }, stopButton, stopText), el("div", { class: "scroll" }, table), sales, accounts);
+  let known = []; // accounts, as they were last read
   const node = el("section", { class: "panel operator", aria: { label: t("operator") } }, el("h1", {}, t("operator")), forbidden, content);
 
   async function attempt(action, done, names) {
@@ -39,9 +48,45 @@ export function operatorPanel(state, venue, notify) {
     }
   }
 
-  async function move(row) {
-    const { instrument, parts } = row;
-    const phase = parts.select.value;
+  async function switchVenue() {
+    const on = !state.stopped;
+    const sure = await ask({
+      title: t(on ? "operator.confirm.stop" : "operator.confirm.go_on"),
+      text: t(on ? "operator.confirm.stop.text" : "operator.confirm.go_on.text"),
+      confirm: t(on ? "operator.stop" : "operator.go_on"),
+      cancel: t("cancel"),
+      danger: on,
+    });
+    if (sure) await attempt(() => venue.setStopped(on), on ? "operator.done.stop" : "operator.done.go_on");
+  }
+
+  async function freeze(account) {
+    const frozen = !account.frozen;
+    const names = { label: account.label };
+    const sure = await ask({
+      title: t(frozen ? "operator.confirm.freeze" : "operator.confirm.thaw", names),
+      text: t(frozen ? "operator.confirm.freeze.text" : "operator.confirm.thaw.text"),
+      confirm: t(frozen ? "operator.freeze" : "operator.thaw"),
+      cancel: t("cancel"),
+      danger: frozen,
+    });
+    if (!sure) return;
+    await attempt(() => venue.setFrozen(account.account, frozen), frozen ? "operator.done.freeze" : "operator.done.thaw", names);
+    await readAccounts();
+  }
+
+  async function readAccounts() {
+    if (!state.may("operate")) return;
+    try {
+      known = await venue.accounts();
+      draw();
+    } catch (problem) {
+      if (!(problem instanceof Problem)) throw problem;
+    }
+  }
+
+  async function move(row, phase = row.parts.select.value) {
+    const { instrument } = row;
     const sure = await ask({
       title: t("operator.confirm.move", { symbol: instrument.symbol, phase: t(`phase.${phase}`) }),
       text: t("operator.confirm.move.text", { from: t(`phase.${instrument.phase}`), about: t(`phase.about.${phase}`) }),
@@ -85,6 +130,8 @@ export function operatorPanel(state, venue, notify) {
       uncross: el("div", { class: "row-buttons" }, ...UNCROSS_TO.map((phase) =>
         el("button", { type: "button", class: "plain", aria: { label: `${t("operator.uncross")} ${t(`phase.${phase}`)}: ${instrument.symbol}` },
           on: { click: () => uncross(row, phase) } }, t(`phase.${phase}`)))),
+      halt: el("button", { type: "button", class: "plain", aria: { label: `${t("operator.halt")}: ${instrument.symbol}` },
+        on: { click: () => move(row, "halted") } }, t("operator.halt")),
       none: el("span", { class: "soft" }, t("operator.uncross.none")),
     };
     const row = el(
@@ -94,7 +141,7 @@ export function operatorPanel(state, venue, notify) {
       el("td", {}, parts.phase),
       parts.next,
       el("td", {}, el("div", { class: "row-buttons" }, parts.select,
-        el("button", { type: "button", class: "plain", on: { click: () => move(row) } }, t("operator.go")))),
+        el("button", { type: "button", class: "plain", on: { click: () => move(row) } }, t("operator.go")), parts.halt)),
       el("td", {}, parts.uncross, parts.none),
     );
     return Object.assign(row, { parts });
@@ -109,6 +156,7 @@ export function operatorPanel(state, venue, notify) {
       parts.select.replaceChildren(...MOVES[instrument.phase].map((phase) => el("option", { value: phase }, t(`phase.${phase}`))));
     }
     setText(parts.next, nextMove(state, instrument));
+    show(parts.halt, instrument.phase !== "halted");
     show(parts.uncross, CALL_PHASES.has(instrument.phase));
     show(parts.none, !CALL_PHASES.has(instrument.phase));
   }
@@ -118,7 +166,17 @@ export function operatorPanel(state, venue, notify) {
     show(forbidden, !may);
     show(content, may);
     if (!may) return;
+    setText(stopButton, t(state.stopped ? "operator.go_on" : "operator.stop"));
+    setText(stopText, state.stopped ? t("operator.stopped") : "");
     keyed(body, [...state.instruments.values()], (one) => one.symbol, make, patch);
+    keyed(accountsBody, known, (one) => one.account, (one) => el("tr", {}, el("th", { scope: "row" }, one.label),
+      el("td", {}), el("td", {}, el("button", { type: "button", class: "plain" }))), (row, one) => {
+      setText(row.children[1], one.frozen ? t("operator.frozen") : "");
+      const button = row.querySelector("button");
+      setText(button, t(one.frozen ? "operator.thaw" : "operator.freeze"));
+      button.setAttribute("aria-label", `${button.textContent}: ${one.label}`);
+      button.onclick = () => freeze(one);
+    });
     const running = [...state.sales.values()].filter((sale) => sale.state !== "finished");
     show(sales, running.length > 0);
     keyed(salesBody, running, (sale) => sale.sale_id, (sale) => el("tr", {}, el("th", { scope: "row" }, sale.title), el("td", {}),
@@ -127,6 +185,7 @@ export function operatorPanel(state, venue, notify) {
   }
 
   draw();
+  readAccounts();
   const timer = setInterval(draw, 1000);
   const stop = state.listen(["instruments", "phase", "account", "sales"], draw);
   return {

@@ -12,8 +12,21 @@ import {
 } from "../state.js";
 import { count, number, problemText, t } from "../strings.js";
 
-const DRAFT = { side: "buy", type: "limit", price: "", quantity: "", time_in_force: "gtc" };
-const FIELD_OF = { "/price": "price", "/quantity": "qty", "/time_in_force": "tif" };
+const DRAFT = { side: "buy", type: "limit", price: "", quantity: "", time_in_force: "gtc", stop_price: "", display: "",
+  expire_at: "", post_only: false };
+const FIELD_OF = { "/price": "price", "/quantity": "qty", "/time_in_force": "tif", "/stop_price": "stop",
+  "/display_quantity": "display", "/expire_at": "expire" };
+const TYPES = ["limit", "market", "iceberg", "stop"];
+/** Which times in force each kind of order takes (engine rules: terms_conflict); others are not offered. */
+const TIFS = {
+  limit: ["gtc", "day", "gtd", "ioc", "fok", "at_auction"],
+  market: ["gtc", "day", "gtd", "ioc", "fok", "at_auction"],
+  iceberg: ["gtc", "day", "gtd"],
+  stop: ["gtc", "day", "gtd"],
+};
+/** Which of them each way of trading takes. */
+const NOT_IN_CALL = ["ioc", "fok"];
+const NOT_CONTINUOUS = ["at_auction"];
 
 export function ticketPanel(state, venue, onKey) {
   const draft = Object.assign(state.draft, { ...DRAFT, ...state.draft });
@@ -34,11 +47,26 @@ export function ticketPanel(state, venue, onKey) {
     on: { input: () => typed("quantity", quantity.value.trim()), keydown: (event) => arrows(event, stepQty) } });
   const tif = el("select", { id: "ticket-tif", name: "time_in_force", aria: { describedby: "ticket-tif-problem" },
     on: { change: () => typed("time_in_force", tif.value) } },
-    ...["gtc", "ioc", "fok"].map((code) => el("option", { value: code, selected: draft.time_in_force === code }, t(`tif.${code}`))));
-  const problems = Object.fromEntries(["price", "qty", "tif"].map((field) =>
+    ...TIFS.limit.map((code) => el("option", { value: code, selected: draft.time_in_force === code }, t(`tif.${code}`))));
+  const plain = (id, name, more = {}) => {
+    const input = el("input", { id: `ticket-${id}`, name, autocomplete: "off", spellcheck: false, class: "num", value: draft[name],
+      aria: { describedby: `ticket-${id}-problem` }, on: { input: () => typed(name, input.value.trim()) }, ...more });
+    return input;
+  };
+  const stop = plain("stop", "stop_price", { inputMode: "decimal" });
+  const display = plain("display", "display", { inputMode: "numeric" });
+  const expire = plain("expire", "expire_at", { type: "datetime-local" });
+  const postOnly = el("input", { type: "checkbox", id: "ticket-post-only", checked: draft.post_only,
+    on: { change: () => typed("post_only", postOnly.checked) } });
+  const problems = Object.fromEntries(["price", "qty", "tif", "stop", "display", "expire"].map((field) =>
     [field, el("p", { class: "field-problem", id: `ticket-${field}-problem` })]));
   const priceLabel = el("label", { htmlFor: "ticket-price" });
   const qtyLabel = el("label", { htmlFor: "ticket-qty" });
+  const stopLabel = el("label", { htmlFor: "ticket-stop" });
+  const stopField = el("div", { class: "field" }, stopLabel, stop, problems.stop);
+  const displayField = el("div", { class: "field" }, el("label", { htmlFor: "ticket-display" }, t("ticket.display")), display, problems.display);
+  const expireField = el("div", { class: "field" }, el("label", { htmlFor: "ticket-expire" }, t("ticket.expire")), expire, problems.expire);
+  const postOnlyField = el("div", { class: "field check" }, postOnly, el("label", { htmlFor: "ticket-post-only" }, t("ticket.post_only")));
   const stepper = (input, down, up, labels) => el("div", { class: "stepper" },
     el("button", { type: "button", class: "step", aria: { label: t(labels[0]) }, on: { click: down } }, "−"),
     input,
@@ -58,11 +86,15 @@ export function ticketPanel(state, venue, onKey) {
     el("fieldset", { class: "choices" }, el("legend", { class: "unseen" }, t("ticket.side")),
       choice("side", "buy", t("side.buy")), choice("side", "sell", t("side.sell"))),
     el("fieldset", { class: "choices small" }, el("legend", { class: "unseen" }, t("ticket.type")),
-      choice("type", "limit", t("type.limit")), choice("type", "market", t("type.market"))),
+      ...TYPES.map((type) => choice("type", type, t(`type.${type}`)))),
+    stopField,
     priceField,
     el("div", { class: "field" }, qtyLabel,
       stepper(quantity, () => stepQty(-1), () => stepQty(1), ["ticket.qty.lower", "ticket.qty.higher"]), problems.qty),
+    displayField,
     el("div", { class: "field" }, el("label", { htmlFor: "ticket-tif" }, t("ticket.tif")), tif, problems.tif),
+    expireField,
+    postOnlyField,
     el("dl", { class: "figures sums" },
       el("div", {}, el("dt", {}, t("ticket.weight")), weight), el("div", {}, el("dt", {}, t("ticket.value")), value)),
     warning,
@@ -111,17 +143,49 @@ export function ticketPanel(state, venue, onKey) {
     typed("quantity", quantity.value);
   }
 
+  /** Whether the order has a limit price: a stop may do without. */
+  const priced = () => draft.type !== "market" && (draft.type !== "stop" || draft.price !== "");
+
   /** Problems of form, by field; {} when the order can be sent. */
   function check() {
     const { instrument } = state;
     const found = {};
-    if (draft.type === "limit") {
-      const { code } = toTicks(draft.price, instrument.tick_size);
-      if (code) found.price = code;
-    }
-    const { code } = toLots(draft.quantity);
-    if (code) found.qty = code;
+    const note = (field, { code }) => { if (code) found[field] = code; };
+    if (priced()) note("price", toTicks(draft.price, instrument.tick_size));
+    if (draft.type === "stop") note("stop", toTicks(draft.stop_price, instrument.tick_size));
+    if (draft.type === "iceberg") note("display", toLots(draft.display));
+    if (draft.time_in_force === "gtd" && Number.isNaN(Date.parse(draft.expire_at))) found.expire = "missing_field";
+    note("qty", toLots(draft.quantity));
     return found;
+  }
+
+  /** The order as the venue takes it. */
+  function request(instrument) {
+    const type = draft.type === "stop" && priced() ? "stop_limit" : draft.type;
+    return {
+      instrument: instrument.symbol,
+      side: draft.side,
+      type,
+      ...(priced() ? { price: draft.price } : {}),
+      quantity: draft.quantity,
+      time_in_force: draft.time_in_force,
+      ...(draft.type === "stop" ? { stop_price: draft.stop_price } : {}),
+      ...(draft.type === "iceberg" ? { display_quantity: draft.display } : {}),
+      ...(draft.time_in_force === "gtd" ? { expire_at: new Date(draft.expire_at).toISOString() } : {}),
+      ...(mayPostOnly() && draft.post_only ? { post_only: true } : {}),
+    };
+  }
+
+  const mayPostOnly = () => ["limit", "iceberg"].includes(draft.type) && TIFS.stop.includes(draft.time_in_force)
+    && !COLLECTING.has(state.instrument.phase);
+
+  function offerTifs() {
+    const out = COLLECTING.has(state.instrument.phase) ? NOT_IN_CALL : NOT_CONTINUOUS;
+    for (const option of tif.options) {
+      option.hidden = option.disabled = !TIFS[draft.type].includes(option.value)
+        || (out.includes(option.value) && option.value !== draft.time_in_force);
+    }
+    if (!TIFS[draft.type].includes(draft.time_in_force)) draft.time_in_force = tif.value = "gtc";
   }
 
   function names(instrument) {
@@ -139,16 +203,28 @@ export function ticketPanel(state, venue, onKey) {
     setText(aside, instrument.symbol);
     if (!mayTrade) return;
     section.dataset.side = draft.side;
-    const limit = draft.type === "limit";
-    show(priceField, limit);
-    setText(priceLabel, t("ticket.price", { unit: instrument.price_unit }));
+    offerTifs();
+    const limit = priced();
+    show(priceField, draft.type !== "market");
+    show(stopField, draft.type === "stop");
+    show(displayField, draft.type === "iceberg");
+    show(expireField, draft.time_in_force === "gtd");
+    show(postOnlyField, mayPostOnly());
+    const unit = { unit: instrument.price_unit };
+    setText(priceLabel, t(draft.type === "stop" ? "ticket.price.optional" : "ticket.price", unit));
+    setText(stopLabel, t("ticket.stop_price", unit));
     setText(qtyLabel, t("ticket.qty", { unit: lotText(instrument) }));
     const found = check();
     field("price", price, limit && draft.price !== "" ? found.price : null, instrument);
     field("qty", quantity, draft.quantity !== "" ? found.qty : null, instrument);
+    field("stop", stop, draft.stop_price !== "" ? found.stop : null, instrument);
+    field("display", display, draft.display !== "" ? found.display : null, instrument);
+    field("expire", expire, draft.expire_at !== "" ? found.expire : null, instrument);
     const collecting = COLLECTING.has(instrument.phase);
-    setText(problems.tif, collecting && draft.time_in_force !== "gtc" ? t("tif.call") : "");
-    setText(warning, limit ? "" : t("ticket.market.warning"));
+    const amiss = (collecting ? NOT_IN_CALL : NOT_CONTINUOUS).includes(draft.time_in_force);
+    setText(problems.tif, amiss ? t(collecting ? "tif.call" : "tif.continuous") : "");
+    const about = { stop: "ticket.stop.about", iceberg: "ticket.iceberg.about", market: "ticket.market.warning" }[draft.type];
+    setText(warning, about ? t(about) : "");
     drawSums(instrument, found, limit);
     drawButton(instrument, found, limit);
   }
@@ -173,7 +249,9 @@ export function ticketPanel(state, venue, onKey) {
     let text = t(`ticket.submit.${draft.side}.empty`);
     if (ready) {
       const qty = lots(instrument, draft.quantity);
-      text = t(`ticket.submit.${draft.side}${limit ? "" : ".market"}`, { qty, price: limit ? shown(instrument, draft.price) : "" });
+      const kind = draft.type === "stop" ? ".stop" : limit ? "" : ".market";
+      const price = draft.type === "stop" ? draft.stop_price : draft.price;
+      text = t(`ticket.submit.${draft.side}${kind}`, { qty, price: kind === ".market" ? "" : shown(instrument, price) });
     }
     if (sending) text = t("ticket.sending");
     else if (pending) text = t("ticket.again");
@@ -186,14 +264,7 @@ export function ticketPanel(state, venue, onKey) {
   async function send() {
     const { instrument } = state;
     if (sending || submit.disabled) return;
-    pending ??= venue.newOrder({
-      instrument: instrument.symbol,
-      side: draft.side,
-      type: draft.type,
-      ...(draft.type === "limit" ? { price: draft.price } : {}),
-      quantity: draft.quantity,
-      time_in_force: draft.time_in_force,
-    });
+    pending ??= venue.newOrder(request(instrument));
     sending = true;
     blamed = null;
     say("", "");
@@ -201,14 +272,14 @@ export function ticketPanel(state, venue, onKey) {
     try {
       const answer = await venue.placeOrder(pending);
       pending = null;
-      say(answer.filled_quantity !== "0" || answer.state === "open" ? "good" : "bad", outcome(instrument, answer));
+      say(answer.filled_quantity !== "0" || ["open", "waiting"].includes(answer.state) ? "good" : "bad", outcome(instrument, answer));
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
       refused(instrument, problem);
     } finally {
       sending = false;
       draw();
-      if (blamed) ({ price, qty: quantity, tif })[blamed].focus();
+      if (blamed) ({ price, qty: quantity, tif, stop, display, expire })[blamed].focus();
     }
   }
 
@@ -235,6 +306,8 @@ export function ticketPanel(state, venue, onKey) {
         return t("ticket.sent.filled", { fills });
       case "partial":
         return t("ticket.sent.partial", { fills, open, price: at });
+      case "waiting":
+        return t("ticket.sent.waiting", { open, price: shown(instrument, answer.stop_price) });
       case "cancelled": {
         if (answer.filled_quantity === "0") return t("ticket.sent.cancelled");
         const rest = lots(instrument, BigInt(answer.quantity) - BigInt(answer.filled_quantity));
@@ -253,8 +326,10 @@ export function ticketPanel(state, venue, onKey) {
   /** A price taken from the book. */
   function usePrice(at) {
     if (sending) return;
-    draft.type = "limit";
-    form.querySelector("input[name=type][value=limit]").checked = true;
+    if (draft.type === "market") {
+      draft.type = "limit";
+      form.querySelector("input[name=type][value=limit]").checked = true;
+    }
     price.value = at;
     typed("price", at);
   }
@@ -264,7 +339,7 @@ export function ticketPanel(state, venue, onKey) {
     if (drawnFor !== state.selected) {
       drawnFor = state.selected;
       pending = blamed = null;
-      draft.price = price.value = "";
+      draft.price = price.value = draft.stop_price = stop.value = "";
       say("", "");
     }
     draw();
