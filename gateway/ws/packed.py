@@ -8,7 +8,7 @@ and `seq` holds the sequence of each row that this answer covers, from `first` o
 `connection`; a row whose ref is no stream number loses its form, so that the engine refuses it (ref_invalid).
 
 A command may concern orders of others: stops that it elected, makers that it cancelled. Its sender sees its own side of
-it alone, so the event that carries LAST may be missing.
+it alone; LAST stands at the last event that it sees.
 """
 
 from __future__ import annotations

@@ -104,6 +104,7 @@ def _check_packed(derived: Derived, answer: PackedAnswer) -> None:
         assert ref_of(row) == (answer.account, RefForm.STREAM, answer.stream, number), f"command {seq} is another one"
         caused = derived.events[seq - 1]
         caused = caused[(caused["account"] == answer.account) | (caused["counter_account"] == answer.account)]
+        caused["flags"][-1] |= EventFlag.LAST
         wanted, heard = own_rows(caused, answer.account), shown[shown["command"] == at].copy()
         wanted["command"] = heard["command"] = 0
         assert heard.tobytes() == wanted.tobytes(), f"other events of command {seq} were told than the log gives"
