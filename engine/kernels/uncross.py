@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from engine.kernels.bits import prefetch
 from engine.kernels.call_sharing import next_share, share_out, without_classes
 from engine.kernels.call_side import BUYS, MERGED, NOTHING, SELLS
 from engine.kernels.compiled import kernel, rare, step
@@ -93,12 +94,15 @@ def _allot(s, side, c, merged, limit, rule, unpriced_last, block_seq):
             if c.left < q.total:
                 share_out(s, c, np.int64(q.head), NOTHING, np.int64(q.total), np.int64(c.left), rule, block_seq)
             c.slot = q.head
-        share = next_share(s, c, c.slot, rule, block_seq) if c.is_shared else np.int64(s.orders[c.slot].qty)
+        o = s.orders[c.slot]
+        if o.next >= 0:
+            prefetch(s.orders, np.int64(o.next))
+        share = next_share(s, c, np.int64(c.slot), rule, block_seq) if c.is_shared else np.int64(o.qty)
         if share > 0:
             c.allotted = share
             c.left -= share
             return True
-        c.slot = s.orders[c.slot].next
+        c.slot = o.next
     return False
 
 
@@ -123,24 +127,35 @@ def _use_unusual(s, slot, q, lots):
 
 @step
 def _trade(s, side, c, lots):
-    """`lots` of what the side's order was allotted trade. Returns its open quantity."""
+    """`lots` of what the side's order was allotted trade. Returns its open quantity.
+
+    Of a level that fills whole nothing is mended until its last order is gone.
+    """
     v, q = s.sides[side], s.levels[c.level]
     slot = np.int64(c.slot)
     o = s.orders[slot]
     if o.flags & UNUSUAL:
         _use_unusual(s, slot, q, lots)
     o.qty -= lots
-    q.total -= lots
-    v.total -= lots
     c.allotted -= lots
     leaves = np.int64(o.qty)
-    if c.allotted == 0:
-        c.slot = o.next
-        if leaves == 0:
+    if c.is_shared:
+        q.total -= lots
+        v.total -= lots
+    if c.allotted > 0:
+        return leaves
+    c.slot = o.next
+    if leaves == 0:
+        if c.is_shared:
             v.orders -= 1
-            if unlink(s, c.level, slot) == 0 and c.level != v.unpriced:
+            unlink(s, np.int64(c.level), slot)  # never the last: the level wants more than there is
+        elif c.slot == NOTHING:
+            v.total -= q.total
+            v.orders -= q.count
+            q.total = q.hidden = q.count = 0
+            if c.level != v.unpriced:
                 close_level(s, side, np.int64(q.rank))
-            end_order(s, slot)
+        end_order(s, slot)
     return leaves
 
 

@@ -8,7 +8,7 @@ from engine.codes import CommandKind, Reason, RefForm, Rest
 from engine.kernels import book, loading, mass_cancel
 from engine.kernels.auction_orders import auction_orders
 from engine.kernels.call_side import call_sides
-from engine.kernels.constants import BROKEN, COLD_FIRST, DONE, NEED_EVENTS
+from engine.kernels.constants import BROKEN, COLD_FIRST, DONE, NEED_EVENTS, SIDES, STOPS
 from engine.kernels.sharing_rule import BY_TIME, SharingRule
 from engine.kernels.uncross import uncross
 from engine.messages.refs import is_digest_of
@@ -85,17 +85,27 @@ class Running(Readers):
         price, has_price = (0, False) if price_ticks is None else (price_ticks, True)
         sides, index, blocks = call_sides(volume_lots if has_price else 0), first_index, list[np.ndarray]()
         while True:
+            events = np.empty(self._call_rows(instrument), EVENT)  # of its own: a large call is not copied
             status = uncross(
                 self.state, instrument, price, has_price, sharing, unpriced_last, block_seq, sides, command, index,
-                ts_ns, self.events,
+                ts_ns, events,
             )  # fmt: skip
-            index = self._take_events(blocks)
+            meta = self.state.meta[0]
+            blocks.append(events[: int(meta["event_count"])])
+            index = int(meta["event_index"])
             if status == DONE:
                 break
             assert status != BROKEN, f"{sides['left']} lots more than {instrument} trades at {price_ticks}"
             self.make_room(status)
-        self._cancel(self._auction_orders(instrument), Reason.AUCTION_REMAINDER, command, index, ts_ns, blocks)
-        return joined(blocks)
+        orders = self._auction_orders(instrument)
+        if len(orders):
+            self._cancel(orders, Reason.AUCTION_REMAINDER, command, index, ts_ns, blocks)
+        return blocks[0] if len(blocks) == 1 else joined(blocks)
+
+    def _call_rows(self, instrument: int) -> int:
+        """Rows for the events of an uncross: for all that it can give, or the square of the buffer's, a million."""
+        orders = self.state.sides["orders"][SIDES * instrument : SIDES * instrument + STOPS]
+        return min(2 * int(orders.sum()) + 2, len(self.events) ** 2)
 
     def _auction_orders(self, instrument: int) -> np.ndarray:
         """int64[n]: ids of a book's orders for one uncross, rising."""
