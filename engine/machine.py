@@ -36,8 +36,7 @@ from engine.markets import (
     registers,
     timers,
 )
-from engine.markets.call_auction import clear
-from engine.markets.extensions import Outlook, outlook
+from engine.markets.extensions import Outlook, clearing_of, outlook
 from engine.markets.turn import NO_EVENTS, Turn
 from engine.messages import bodies
 from engine.messages.bodies import Bid, Body, EndSale, OpenSale, decode_body
@@ -181,7 +180,7 @@ class Machine:
     def indication(self, instrument: int) -> Clearing:
         """What an uncross now would give. Raises KeyError for an unknown instrument."""
         listing = self.venue.instruments[instrument]
-        return clear(self.hot.curve(instrument), listing.reference, listing.rules)
+        return clearing_of(self.venue, listing, self.hot.curve(instrument))
 
     def outlook(self, instrument: int) -> Outlook:
         """The same, and whether it would print, extend the call, or halt the book."""

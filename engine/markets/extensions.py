@@ -10,9 +10,10 @@ from enum import Enum
 from typing import NamedTuple
 
 from engine.codes import EventKind, TimerKind
-from engine.domain.curve import Clearing
+from engine.domain.curve import Clearing, Curve
 from engine.domain.instruments import Instrument
-from engine.markets.collars import Bounds, corridor_of
+from engine.markets.call_auction import clear
+from engine.markets.collars import EVERYWHERE, Bounds, corridor_of
 from engine.markets.turn import Turn
 from engine.state.venue import Extension, Venue
 
@@ -38,6 +39,12 @@ def extensions_of(venue: Venue, instrument: int) -> int:
     """How often the present call was extended."""
     extension = venue.extensions.get(instrument)
     return 0 if extension is None else extension.count
+
+
+def clearing_of(venue: Venue, listing: Instrument, curve: Curve) -> Clearing:
+    """Price, volume and surplus of a call that ended now. Rules that value orders at a collar take the corridor."""
+    corridor = corridor_of(listing, extensions_of(venue, listing.instrument))
+    return clear(curve, listing.reference, listing.rules, None if corridor == EVERYWHERE else corridor)
 
 
 def outlook(venue: Venue, listing: Instrument, clearing: Clearing) -> Outlook:

@@ -13,13 +13,13 @@ from engine.codes import (
     EventKind,
     Phase,
     Reason,
+    Side,
     TimeInForce,
     TimerKind,
     Unpriced,
 )
 from engine.limits import TIMERS_MAX
 from engine.markets import extensions, random_end
-from engine.markets.call_auction import clear
 from engine.markets.extensions import Outcome
 from engine.markets.rule_sets import RULE_SETS
 from engine.markets.turn import Turn
@@ -178,9 +178,12 @@ def _uncross(turn: Turn, instrument: int, phase: int, *, force: bool) -> None:
     The auction price is kept as `last_auction` and does not become the reference. The reference is published (a world
     price, a farm-gate price) and changes only by SET_REFERENCE: were it to follow each auction, a thin call could
     walk it away step by step, and every later tie would be settled towards the walk.
+
+    Where orders are valued at a collar, limits that meet beyond it alone do not trade: a book that they leave crossed
+    is halted instead of traded on.
     """
     listing = turn.venue.instruments[instrument]
-    clearing = clear(turn.hot.curve(instrument), listing.reference, listing.rules)
+    clearing = extensions.clearing_of(turn.venue, listing, turn.hot.curve(instrument))
     price, volume, surplus = clearing
     found = extensions.outlook(turn.venue, listing, clearing)
     if price is not None and not force:
@@ -210,7 +213,16 @@ def _uncross(turn: Turn, instrument: int, phase: int, *, force: bool) -> None:
     turn.emit(
         EventKind.UNCROSSED, instrument=instrument, price=price or 0, qty=volume, leaves=surplus, flags=flags
     )  # fmt: skip
+    if phase == Phase.CONTINUOUS and rules.unpriced == Unpriced.AT_COLLAR and _is_crossed(turn, instrument):
+        turn.emit(EventKind.CALL_HELD, instrument=instrument, price=price or 0, qty=found.extensions, flags=flags)
+        _move(turn, instrument, Phase.HALTED)
+        return
     _move(turn, instrument, phase)
     if phase == Phase.CONTINUOUS:
         terms = {"seq": turn.seq, "command": turn.command, "first_index": turn.index, "ts_ns": turn.ts_ns}
         turn.extend(turn.hot.elect(instrument, **terms))
+
+
+def _is_crossed(turn: Turn, instrument: int) -> bool:
+    best = [turn.hot.depth(instrument, side, 1)["price"] for side in Side]
+    return all(len(prices) for prices in best) and best[Side.BUY][0] >= best[Side.SELL][0]

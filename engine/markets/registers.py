@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from engine import limits
-from engine.codes import EventKind, Reason, Rest, Unpriced
+from engine.codes import EventKind, Reason, Rest
 from engine.domain.instruments import Instrument
 from engine.domain.units import UnitError
 from engine.markets import collars
@@ -18,14 +18,11 @@ from engine.markets.turn import Turn
 from engine.messages import bodies
 from engine.state.venue import Account, Key
 
-# Rule sets that a book can be listed with: those that give all the volume out in one pass and leave nothing crossed.
-# Where orders are valued at a collar, limits beyond it would stay crossed.
+# Rule sets that a book can be listed with: those that give all the volume out, in one pass.
 LIVE_RULE_SETS = frozenset(
     name
     for name, rules in RULE_SETS.items()
-    if rules.unpriced != Unpriced.AT_COLLAR
-    and rules.sharing.rest != Rest.NOBODY
-    and (rules.sharing.rest != Rest.LOT_EACH or rules.sharing.least == 1)
+    if rules.sharing.rest != Rest.NOBODY and (rules.sharing.rest != Rest.LOT_EACH or rules.sharing.least == 1)
 )
 
 

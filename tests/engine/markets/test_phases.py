@@ -208,3 +208,30 @@ def test_unpriced_orders_come_last_where_the_rules_say_so(hot):
         )
         events = recorder.do(bodies.Uncross(1, Phase.CLOSED))
         assert events["account"][events["kind"] == EventKind.FILL].tolist() == [buyer]
+
+
+def at_collar(hot: type, *orders: Batch) -> tuple[int | None, int, int]:
+    """(price, volume, phase) after an uncross into continuous trading; reference 6,705, collar 10 % of it."""
+    recorder = Recorder(Machine(hot()))
+    open_venue(recorder, instruments=0)
+    recorder.do(coffee(rules="iex", collar_bps=1_000), bodies.SetPhase(1, Phase.CALL))
+    recorder.do(*orders)
+    events = recorder.do(bodies.Uncross(1, Phase.CONTINUOUS))
+    uncrossed = events[events["kind"] == EventKind.UNCROSSED][0]
+    price, volume = uncrossed["price"], uncrossed["qty"]
+    return (None if uncrossed["flags"] & EventFlag.NO_PRICE else int(price), int(volume), recorder.machine.hot.phase(1))
+
+
+@pytest.mark.parametrize("hot", HOTS)
+def test_unpriced_orders_are_valued_at_the_collar_where_the_rules_say_so(hot):
+    """6,034 to 7,376. Unpriced buying is willing no further, and nothing prints beyond."""
+    unpriced = order_row(1, Side.BUY, 0, 10, type=OrderType.MARKET)
+    assert at_collar(hot, unpriced, order_row(2, Side.SELL, 7_376, 10)) == (7_376, 10, Phase.CONTINUOUS)
+    assert at_collar(hot, unpriced, order_row(2, Side.SELL, 7_377, 10)) == (None, 0, Phase.CONTINUOUS)
+
+
+@pytest.mark.parametrize("hot", HOTS)
+def test_limits_that_meet_beyond_the_collar_alone_halt_the_book(hot):
+    beyond = order_row(1, Side.BUY, 8_000, 10), order_row(2, Side.SELL, 7_500, 10)
+    assert at_collar(hot, *beyond) == (None, 0, Phase.HALTED)
+    assert at_collar(hot, *beyond, order_row(3, Side.SELL, 6_700, 4)) == (6_705, 4, Phase.HALTED)
