@@ -6,9 +6,11 @@ from importlib import metadata
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from engine.codes import Role
 from engine.messages.refs import CLIENT_ID_PATTERN
+from engine.messages.rows import COMMAND, EVENT, EXTENSION
 from gateway.auth import ROLE_NAMES
 from gateway.problems import GATEWAY_STATUS
 from gateway.rest.routes import IDEMPOTENCY_KEY, PARAMETERS, Route
@@ -42,12 +44,21 @@ def document(table: list[Route]) -> dict[str, Any]:
             "`Accept: application/msgpack` they are ticks, lots and int64 ns. Codes of problems are stable.",
         },
         "paths": paths,
+        "x-rows": {
+            name: _row(dtype) for name, dtype in (("COMMAND", COMMAND), ("EXTENSION", EXTENSION), ("EVENT", EVENT))
+        },
         "components": {
             "schemas": {name: schema for name, schema in components.items() if not name.endswith("Query")},
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
             "responses": {"problem": _problem_response()},
         },
     }
+
+
+def _row(dtype: np.dtype) -> dict[str, dict[str, Any]]:
+    """Fields of a packed row, little-endian: where each begins, and its type as NumPy writes it."""
+    fields = dtype.fields or {}
+    return {name: {"offset": fields[name][1], "type": fields[name][0].str} for name in dtype.names or ()}
 
 
 def _operation(route: Route, components: dict[str, Any]) -> dict[str, Any]:
