@@ -25,8 +25,8 @@ def test_every_field_of_an_order_is_there_and_the_same_in_both_forms(request_typ
 
 
 def test_every_message_about_orders_is_there() -> None:
-    kinds = (messages.Amend, messages.Replace, messages.Cancel, messages.MassCancel, messages.CancelAfter, messages.Order)
-    ops = {kind.__struct_config__.tag for kind in kinds}
+    names = ("Order", "Amend", "Replace", "Cancel", "MassCancel", "CancelAfter")
+    ops = {getattr(messages, name).__struct_config__.tag for name in names}
     assert ops <= WORDS and f"{WS_PACKED_ROWS_MAX:,}" in PAGE
 
 
