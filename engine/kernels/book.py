@@ -1,38 +1,40 @@
 """Hot commands applied to the books: `apply` decides one row, `run` a whole batch.
 
 A row asks for room before it changes anything; a status other than DONE means: make room, call again with the same row.
-Only a full event buffer stops a row in the middle, and then meta.taker and meta.left say where it goes on.
+What stops a row in the middle leaves meta.taker, and meta.stage says where it goes on (engine/kernels/stages.py).
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from engine.kernels.amend import amend
 from engine.kernels.bits import prefetch
-from engine.kernels.compiled import kernel, rare, step
+from engine.kernels.chains import join_chain
+from engine.kernels.compiled import kernel, part, rare, step
 from engine.kernels.constants import (
     ACCEPTED,
+    AMEND,
     BY_OWNER,
     CANCEL,
-    CANCELLED,
     CLIENT_ID_REUSED,
     CLIENT_IDS_FULL,
     CLIENT_IDS_SHARE_FULL,
     COLD_FIRST,
     DONE,
     DUPLICATE,
-    FAR_FIRST,
+    EXTRA,
     FLAG_LAST,
+    FLAG_STOP,
     FLAG_UNPRICED,
+    HELD,
     LIVE,
-    MARKET,
+    NEED_CHAINS,
     NEED_CLIENT_IDS,
     NEED_EVENTS,
-    NEED_FAR,
-    NEED_LEVELS,
+    NEED_EXTRAS,
     NEED_SLOTS,
     NEED_STREAMS,
-    NEED_WINDOW,
     NEW,
     PRICE_TICKS_MAX,
     QTY_LOTS_MAX,
@@ -46,15 +48,25 @@ from engine.kernels.constants import (
     SELL,
     SIDES,
     STALE_REF,
+    STOPS,
+    STP_GROUP,
+    STP_NONE,
     STREAMS_FULL,
     STREAMS_SHARE_FULL,
+    TRADED,
     UNPRICED,
 )
-from engine.kernels.events import emit, emit_of_order
-from engine.kernels.ids import attach_id, body_hash, close_id, find_id, find_stream, remember_id
-from engine.kernels.matching import arrive, end_order, rank_of, withdraw
+from engine.kernels.events import emit
+from engine.kernels.extras import extras_full, is_unusual_kind, set_terms
+from engine.kernels.holdings import begin_holding, hold, holdings_room, is_watched
+from engine.kernels.ids import attach_id, body_hash, close_id, extension_hash, find_id, find_stream, remember_id
+from engine.kernels.ranks import rank_of
+from engine.kernels.refusal import is_matching, refusal_of_amend, refusal_of_cancel, refusal_of_entry
+from engine.kernels.resting import cancel_resting, lots_gone, room_to_rest, withdraw
 from engine.kernels.slots import needs_slots, order_id, take_slot
-from engine.kernels.validate import malformed, refusal
+from engine.kernels.stages import after_taker, arrive, arrive_unusual, go_on
+from engine.kernels.terms import extension_terms, is_stop_type, is_unpriced_type
+from engine.kernels.validate import is_unusual, malformed
 
 NOTHING = -1
 ZERO = np.uint64(0)
@@ -67,17 +79,18 @@ AHEAD_NEIGHBOURS = 6
 def reject(s, events, r, reason, counter_order):
     """REJECTED, echoing what the row says as far as it is in range."""
     side, price, qty, order = 0, 0, 0, 0
-    if r.kind != CANCEL:
+    if r.kind != CANCEL and r.kind != AMEND:
         side = np.int64(r.side) if r.side <= SELL else 0
         price = np.int64(r.price) if abs(np.int64(r.price)) <= PRICE_TICKS_MAX else 0
+    if r.kind != CANCEL:
         qty = np.int64(r.qty) if r.qty >= 1 and r.qty <= QTY_LOTS_MAX else 0
-    if (r.kind == CANCEL or r.kind == REPLACE) and r.order > 0:
+    if r.kind >= CANCEL and r.kind <= AMEND and r.order > 0:
         order = np.int64(r.order)
     emit(s, events, REJECTED, side, 0, reason, 0, r.instrument, price, r.account, 0, order, counter_order, qty, 0)
 
 
 @step
-def room(s, r):
+def room(s, r, unusual):
     """What must be made larger before a well-formed row can be decided, or DONE."""
     m = s.meta[0]
     if r.ref_form == REF_STREAM:
@@ -85,20 +98,29 @@ def room(s, r):
             return NEED_STREAMS
     elif r.ref_form != 0 and m.ids == len(s.ids) and m.ids < m.ids_max:
         return NEED_CLIENT_IDS
-    if r.kind == CANCEL:
+    if r.kind != NEW and r.kind != REPLACE:
         return DONE
-    v = s.sides[SIDES * np.int64(r.instrument) + r.side]
-    if v.ticks == 0:
-        m.wanted = SIDES * np.int64(r.instrument) + r.side
-        return NEED_WINDOW
-    if m.level_spare == NOTHING and m.levels_used >= len(s.levels):
-        return NEED_LEVELS
-    if v.far_count == v.far_capacity and m.far_used + max(FAR_FIRST, 2 * np.int64(v.far_capacity)) > len(s.far):
-        m.wanted = 2 * np.int64(v.far_capacity)
-        return NEED_FAR
-    if r.kind == NEW and needs_slots(s):
-        return NEED_SLOTS
-    return DONE
+    side = SIDES * np.int64(r.instrument) + r.side
+    if is_stop_type(r.type):
+        side += STOPS
+    status = room_to_rest(s, side)
+    if status == DONE and r.kind == NEW and needs_slots(s):
+        status = NEED_SLOTS
+    if status == DONE and (unusual or m.chained or is_watched(s, r.account, r.instrument)):
+        status = room_beside(s, r)
+    return status
+
+
+@rare
+def room_beside(s, r):
+    """The same, of what is beside the levels: extra rows, chains of owners, limits and stock."""
+    m = s.meta[0]
+    if is_unusual_kind(r.type, r.tif) and extras_full(s):
+        return NEED_EXTRAS
+    asks_own = r.stp != STP_NONE and not is_matching(s.books[r.instrument])
+    if (m.chained == 0 and asks_own) or (m.chained != 0 and 2 * m.chains + 4 > len(s.chain_keys)):
+        return NEED_CHAINS
+    return holdings_room(s, r.account, r.instrument)
 
 
 @rare
@@ -117,13 +139,15 @@ def open_stream(s, r, place):
 
 @rare
 def recognise(s, events, r, extensions):
-    """Text id of a NEW or REPLACE: (True, entry) when it is new, (False, -1) when the row is answered."""
+    """Text id of a NEW, REPLACE or AMEND: (True, entry) when it is new, (False, -1) when the row is answered."""
     m = s.meta[0]
     target_form, target_hi, target_lo = np.int64(0), ZERO, ZERO
     if r.extension != 0:
         x = extensions[np.int64(r.extension) - 1]
         target_form, target_hi, target_lo = np.int64(x.target_form), x.target_hi, x.target_lo
     said = body_hash(r, target_form, target_hi, target_lo)
+    if r.extension != 0:
+        said = extension_hash(said, extensions[np.int64(r.extension) - 1])
     account, form = np.int64(r.account), np.int64(r.ref_form)
     entry = find_id(s, account, form, r.ref_hi, r.ref_lo)
     if entry >= 0:
@@ -142,7 +166,7 @@ def recognise(s, events, r, extensions):
     return True, np.int64(remember_id(s, account, form, r.ref_hi, r.ref_lo, said, m.first_seq + m.row))
 
 
-@step
+@part
 def decide(s, r, extensions, has_bodies, events):
     """One hot row, from its checks to its last event."""
     m = s.meta[0]
@@ -150,7 +174,8 @@ def decide(s, r, extensions, has_bodies, events):
     if reason != 0:
         reject(s, events, r, reason, 0)
         return DONE
-    status = room(s, r)
+    unusual = is_unusual(r)
+    status = room(s, r, unusual)
     if status != DONE:
         return status
 
@@ -172,7 +197,13 @@ def decide(s, r, extensions, has_bodies, events):
         if not is_new:
             return DONE
 
-    reason, slot = refusal(s, r, extensions)
+    price, open_qty = np.int64(r.price), np.int64(r.qty)
+    if r.kind == NEW or r.kind == REPLACE:
+        reason, slot, price = refusal_of_entry(s, r, extensions, unusual)
+    elif r.kind == CANCEL:
+        reason, slot = refusal_of_cancel(s, r, extensions)
+    else:
+        reason, slot, open_qty = refusal_of_amend(s, r, extensions)
     if reason != 0:
         reject(s, events, r, reason, 0)
         if entry >= 0:
@@ -180,38 +211,65 @@ def decide(s, r, extensions, has_bodies, events):
             close_id(s, entry)
         return DONE
     if r.kind == CANCEL:
-        emit_of_order(s, events, CANCELLED, slot, s.orders[slot].qty, BY_OWNER)
-        withdraw(s, slot)
-        end_order(s, slot)
+        cancel_resting(s, events, slot, BY_OWNER)
+        return DONE
+    if r.kind == AMEND:
+        if entry >= 0:
+            attach_id(s, entry, slot, order_id(s, slot))
+        amend(s, events, slot, np.int64(r.qty), open_qty)
         return DONE
 
     seq = m.first_seq + m.row
+    is_unpriced = is_unpriced_type(r.type)
     if r.kind == NEW:
         slot = take_slot(s)
         o, c = s.orders[slot], s.cold[slot]
         o.account = r.account
         o.instrument = r.instrument
         o.side = r.side
-        o.flags = (LIVE | UNPRICED if r.type == MARKET else LIVE) | np.int64(r.ref_form) << REF_FORM_SHIFT
+        o.flags = (LIVE | UNPRICED if is_unpriced else LIVE) | np.int64(r.ref_form) << REF_FORM_SHIFT
         c.ref_hi = r.ref_hi
         c.ref_lo = r.ref_lo
+        o.price = price
+        if m.chained:
+            join_chain(s, slot)
+        if is_watched(s, r.account, r.instrument):
+            begin_holding(s, slot)
     else:
         withdraw(s, slot)
         o, c = s.orders[slot], s.cold[slot]
-    o.price = r.price
+        lots_gone(s, slot, np.int64(o.qty))
+        o.price = price
     o.qty = r.qty
     c.seq = seq
     c.entered_qty = r.qty
+    if unusual or o.flags & EXTRA:
+        enter_terms(s, slot, r, extensions)
+    if o.flags & HELD:
+        hold(s, slot, np.int64(r.qty))
     # From the row, not from the order: reading back what was just written in other widths would stall.
-    kind, flags = ACCEPTED if r.kind == NEW else REPLACED, FLAG_UNPRICED if r.type == MARKET else 0
+    kind, flags = ACCEPTED if r.kind == NEW else REPLACED, FLAG_UNPRICED if is_unpriced else 0
+    if is_stop_type(r.type):
+        flags |= FLAG_STOP
     order = order_id(s, slot)
-    emit(s, events, kind, r.side, flags, 0, 0, r.instrument, r.price, r.account, 0, order, 0, r.qty, 0)
+    emit(s, events, kind, r.side, flags, 0, 0, r.instrument, price, r.account, 0, order, 0, r.qty, 0)
     if entry >= 0:
         attach_id(s, entry, slot, order)
-    return arrive(s, events, slot, np.int64(r.qty), np.int64(r.tif), False)
+    if unusual:
+        return arrive_unusual(s, events, slot, r, extensions)
+    return arrive(s, events, slot, np.int64(r.qty), np.int64(r.tif))
 
 
-@step
+@rare
+def enter_terms(s, slot, r, extensions):
+    """The row beside the order that its new terms need, in place of the one it has."""
+    display_qty, _, stop_price, expire_at, _ = extension_terms(r, extensions)
+    stp_group = 1 if r.flags & STP_GROUP else 0
+    set_terms(s, slot, np.int64(r.type), np.int64(r.tif), np.int64(r.qty), display_qty, stop_price, expire_at,
+              np.int64(r.stp), stp_group)  # fmt: skip
+
+
+@part
 def apply(s, r, extensions, has_bodies, events):
     """Apply one hot row, or go on with it. DONE: all its events are in the buffer, the last one flagged."""
     m = s.meta[0]
@@ -220,9 +278,7 @@ def apply(s, r, extensions, has_bodies, events):
     if m.taker == NOTHING:
         status = decide(s, r, extensions, has_bodies, events)
     else:
-        slot = m.taker
-        m.taker = NOTHING
-        status = arrive(s, events, slot, m.left, m.tif, True)
+        status = go_on(s, events)
     if status == DONE:
         events[m.event_count - 1].flags |= FLAG_LAST
     return status
@@ -273,7 +329,7 @@ def fetch_level(s, instrument, side, price):
     """Ask for the level of a price, when it lies in the window. The numbers may be anything."""
     if instrument < len(s.books) and side <= SELL:
         v = s.sides[SIDES * instrument + side]
-        offset = rank_of(side, price) - v.rank0
+        offset = (rank_of(side, price) << v.classes) - v.rank0
         if offset >= 0 and offset < v.ticks:
             prefetch(s.levels, v.level0 + offset)
             prefetch(s.bits, v.bits0 + (offset >> 6))
@@ -284,9 +340,31 @@ def fetch_tail(s, instrument, side, price):
     """Ask for the last order of a price's level, behind which the next one is put."""
     if instrument < len(s.books) and side <= SELL:
         v = s.sides[SIDES * instrument + side]
-        offset = rank_of(side, price) - v.rank0
+        offset = (rank_of(side, price) << v.classes) - v.rank0
         if offset >= 0 and offset < v.ticks:
             prefetch(s.orders, np.int64(s.levels[v.level0 + offset].tail))
+
+
+@kernel
+def elect(s, instrument, seq, command, first_index, ts_ns, events):
+    """Elect the stops that the last price of a book concerns, and let them act; see `run`.
+
+    returns  status: NEED_ something with meta.taker set goes on when called again
+    """
+    m = s.meta[0]
+    m.first_seq = seq - command
+    m.row = command
+    m.ts_ns = ts_ns
+    m.event_count = 0
+    m.event_index = first_index
+    if m.taker != NOTHING:
+        return go_on(s, events)
+    b = s.books[instrument]
+    if b.flags & TRADED == 0 or b.stops == 0:
+        return DONE
+    m.fill_first = b.last
+    m.fill_last = b.last
+    return after_taker(s, events, np.int64(instrument))
 
 
 @kernel

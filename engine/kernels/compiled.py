@@ -13,5 +13,7 @@ from numba import njit
 kernel = njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
 # A step on the hot path: inlined, because a call would hand over every array of the state.
 step = njit(nogil=True, forceinline=True, error_model="numpy", _nrt=False)
+# A part of exactly one or two entries: it becomes part of them before anything is compiled, not compiled by itself too.
+part = njit(nogil=True, inline="always", error_model="numpy", _nrt=False)
 # A step that is rarely taken: the compiler may keep it out of the way.
 rare = njit(nogil=True, error_model="numpy", _nrt=False)

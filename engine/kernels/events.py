@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from engine.kernels.compiled import step
-from engine.kernels.constants import FLAG_UNPRICED, UNPRICED
+from engine.kernels.constants import FEE_NONE, FLAG_STOP, FLAG_UNPRICED, UNPRICED
+from engine.kernels.extras import is_waiting
 from engine.kernels.slots import order_id
 
 
@@ -34,8 +37,13 @@ def emit(
 
 
 @step
-def emit_of_order(s, events, kind, slot, qty, reason):
-    """An event about one order: ACCEPTED, CANCELLED, REPLACED."""
+def emit_of_order(s, events, kind, slot, qty, leaves, reason):
+    """An event about one order as it is now: AMENDED, CANCELLED, REDUCED, REPRICED, TRIGGERED."""
     o = s.orders[slot]
-    flags = FLAG_UNPRICED if o.flags & UNPRICED else 0
-    emit(s, events, kind, o.side, flags, reason, 0, o.instrument, o.price, o.account, 0, order_id(s, slot), 0, qty, 0)
+    flags = FLAG_UNPRICED if o.flags & UNPRICED else np.int64(0)
+    if is_waiting(s, slot):
+        flags |= FLAG_STOP
+    emit(
+        s, events, kind, o.side, np.int64(flags), reason, FEE_NONE, o.instrument, np.int64(o.price), o.account, 0,
+        order_id(s, slot), 0, np.int64(qty), np.int64(leaves),
+    )  # fmt: skip

@@ -244,3 +244,13 @@ def body_hash(r, target_form, target_hi, target_lo):
     value = mixed(value, np.uint64(target_form))
     value = mixed(value, target_hi)
     return mixed(value, target_lo)
+
+
+@rare
+def extension_hash(value, x):
+    """The hash goes on over an extension row: display_qty, min_qty, stop_price (as u4), expire_at, valid_until."""
+    value = mixed(value, np.uint64(np.int64(x.display_qty)))
+    value = mixed(value, np.uint64(np.int64(x.min_qty)))
+    value = mixed(value, np.uint64(np.int64(x.stop_price)) & LOW_WORD)
+    value = mixed(value, np.uint64(np.int64(x.expire_at)))
+    return mixed(value, np.uint64(np.int64(x.valid_until)))

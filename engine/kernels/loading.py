@@ -22,8 +22,8 @@ from engine.kernels.constants import (
 )
 from engine.kernels.ids import attach_id, enter_id, forget_ids, rehash_streams
 from engine.kernels.levels import move_window, open_level
-from engine.kernels.matching import unpriced_level
 from engine.kernels.queues import append
+from engine.kernels.resting import unpriced_level
 
 NOTHING = -1
 RANK_UNPRICED = -(2**31)  # in the ranks of `load_orders`: in the unpriced queue

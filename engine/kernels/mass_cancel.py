@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from engine.kernels.compiled import kernel, step
-from engine.kernels.constants import BROKEN, CANCELLED, DONE, EXPIRED, EXTRA, GTC, NEED_EVENTS, RANK_NONE, SIDES, STOPS
-from engine.kernels.events import emit_of_order
+from engine.kernels.constants import BROKEN, DONE, EXPIRED, EXTRA, GTC, NEED_EVENTS, RANK_NONE, SIDES, STOPS
 from engine.kernels.levels import find_level, next_rank
-from engine.kernels.matching import end_order, withdraw
+from engine.kernels.resting import cancel_resting
 from engine.kernels.slots import order_id, slot_of
 
 NOTHING = -1
@@ -71,13 +70,6 @@ def collect(s, account, instrument, side, tif, most, out):
     return count
 
 
-@step
-def end_by_others(s, events, slot, reason):
-    emit_of_order(s, events, CANCELLED, slot, s.orders[slot].qty, reason)
-    withdraw(s, slot)
-    end_order(s, slot)
-
-
 @kernel
 def cancel_orders(s, orders, at, reason, command, first_index, ts_ns, events):
     """Cancel the open orders `orders[at:]` one after another.
@@ -97,7 +89,7 @@ def cancel_orders(s, orders, at, reason, command, first_index, ts_ns, events):
         slot = slot_of(s, orders[at])
         if slot < 0:
             return BROKEN, at
-        end_by_others(s, events, slot, reason)
+        cancel_resting(s, events, slot, reason)
         at += 1
     return DONE, at
 
@@ -122,5 +114,5 @@ def expire(s, due_ns, command, first_index, ts_ns, events):
             return BROKEN
         if m.event_count == len(events):
             return NEED_EVENTS
-        end_by_others(s, events, x.order & 0xFFFFFFFF, EXPIRED)
+        cancel_resting(s, events, x.order & 0xFFFFFFFF, EXPIRED)
     return DONE

@@ -18,35 +18,28 @@ from engine.kernels.constants import (
     AUCTION_REMAINDER,
     BROKEN,
     BUY,
-    CANCELLED,
     CLASS_REPORT,
     DEPOSIT,
     DONE,
     EXTRA,
-    FAR_FIRST,
     FEE_CALL,
     FILL,
     FLAG_AUCTION,
     HELD,
-    LIMIT,
     MARKET_TO_LIMIT,
     NEED_EVENTS,
-    NEED_FAR,
-    NEED_LEVELS,
-    NEED_WINDOW,
     REPRICED,
     SELL,
     SIDES,
     TRADED,
-    UNPRICED,
     UNPRICED_REMAINDER,
     UNUSUAL,
 )
 from engine.kernels.events import emit, emit_of_order
-from engine.kernels.holdings import hold, move_lots, release
+from engine.kernels.holdings import move_lots, release
 from engine.kernels.levels import close_level, find_level, next_rank
-from engine.kernels.matching import end_order, rest, withdraw
 from engine.kernels.queues import unlink
+from engine.kernels.resting import cancel_resting, end_order, reprice, rest, room_to_rest, withdraw
 from engine.kernels.slots import order_id
 
 
@@ -159,38 +152,13 @@ def _trade(s, side, c, lots):
     return leaves
 
 
-@step
-def _has_room(s, side):
-    """Whether an order can be put into any level of the side; else what is to be made larger."""
-    v, m = s.sides[side], s.meta[0]
-    m.wanted = side
-    if v.ticks == 0:
-        return NEED_WINDOW
-    if m.level_spare == NOTHING and m.levels_used >= len(s.levels):
-        return NEED_LEVELS
-    if v.far_count == v.far_capacity and m.far_used + max(FAR_FIRST, 2 * np.int64(v.far_capacity)) > len(s.far):
-        m.wanted = 2 * np.int64(v.far_capacity)
-        return NEED_FAR
-    return DONE
-
-
 @rare
 def _give_price(s, events, slot, price):
     """A market-to-limit order that is left over has the auction price for its limit from here on; its seq stays."""
-    o = s.orders[slot]
-    side = SIDES * np.int64(o.instrument) + o.side
-    v, qty = s.sides[side], np.int64(o.qty)
-    unlink(s, np.int64(v.unpriced), slot)
-    v.total -= qty
-    v.orders -= 1
-    if o.flags & HELD:
-        release(s, slot, qty)
-    o.flags &= ~np.uint8(UNPRICED)
-    o.price = price
-    s.extras[s.links[slot].extra].type = LIMIT
-    if o.flags & HELD:
-        hold(s, slot, qty)
-    emit_of_order(s, events, REPRICED, slot, qty, 0)
+    qty = np.int64(s.orders[slot].qty)
+    withdraw(s, slot)
+    reprice(s, slot, price, qty)
+    emit_of_order(s, events, REPRICED, slot, qty, 0, 0)
     rest(s, slot)
 
 
@@ -210,14 +178,12 @@ def _end_unpriced(s, side, price, has_price, events):
                 if x.tif == AT_AUCTION:
                     reason = AUCTION_REMAINDER
                 elif has_price:
-                    status = _has_room(s, side)
+                    status = room_to_rest(s, side)
                     if status != DONE:
                         return status
                     _give_price(s, events, slot, price)
                     continue
-        emit_of_order(s, events, CANCELLED, slot, o.qty, reason)
-        withdraw(s, slot)
-        end_order(s, slot)
+        cancel_resting(s, events, slot, reason)
     return DONE
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.kernels import holdings, loading
+from engine.kernels import chains, holdings, loading
 from engine.kernels.constants import (
     FAR_FIRST,
+    NEED_CHAINS,
     NEED_CLIENT_IDS,
     NEED_EVENTS,
     NEED_EXTRAS,
@@ -152,6 +153,8 @@ class Room:
         elif status == NEED_EXTRAS:
             larger = 2 * len(s.extras)
             self.state = s._replace(extras=grown(s.extras, larger), expiries=grown(s.expiries, larger))
+        elif status == NEED_CHAINS:
+            self._build_chains()
         elif status == NEED_STOCKS:
             self._room_for_stock(1)
         else:
@@ -164,6 +167,16 @@ class Room:
         """Levels of a side's first window: as configured, or the share of the budget when there are very many books."""
         share = WINDOW_BUDGET_LEVELS // (2 * len(self._listed))
         return max(WINDOW_TICKS_MIN, min(self.window_ticks, power_of_two(share + 1) >> 1))
+
+    def _build_chains(self) -> None:
+        """Chains of all owners, in an index of which a quarter at most is used: emptied ones are left out."""
+        places, built = len(self.state.chain_keys) // 2, False
+        while not built:
+            places *= 2
+            self.state = self.state._replace(
+                chain_keys=np.zeros(places, np.int64), chain_heads=np.zeros(places, np.int32)
+            )
+            built = chains.build_chains(self.state)
 
     def _room_for_stock(self, rows: int) -> None:
         """For `rows` more rows of stock than there are, in a table at most half full."""

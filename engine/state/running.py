@@ -116,6 +116,15 @@ class Running(Readers):
             auction_orders(self.state, instrument, found)
         return np.sort(found[:count])
 
+    def elect(self, instrument: int, *, seq: int, command: int, first_index: int, ts_ns: int) -> np.ndarray:
+        index, blocks = first_index, list[np.ndarray]()
+        while True:
+            status = book.elect(self.state, instrument, seq, command, index, ts_ns, self.events)
+            index = self._take_events(blocks)
+            if status == DONE:
+                return joined(blocks)
+            self.make_room(status)
+
     def cancel(self, which: Which, reason: int, *, command: int, first_index: int, ts_ns: int) -> np.ndarray:
         blocks: list[np.ndarray] = []
         self._cancel(self._ids_of(which), reason, command, first_index, ts_ns, blocks)
