@@ -185,7 +185,7 @@ class Flow:
         if self.random.randrange(3):
             self.twins.do("add_stock", account, book, lots)
         else:
-            self.twins.do("move_stock", book, account, other, abs(lots))
+            self.twins.do("move_stock", book, account, other, max(1, abs(lots)))
         self.twins.do("stock_of", account, book)
 
     def switch(self, book: int) -> None:
