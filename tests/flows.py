@@ -239,7 +239,16 @@ class Draws:
                 collar_floor=pick((None, 0, 5, 12)),
                 collar_bps=pick((None, 0, 20)),
                 rules=pick(
-                    (None, "xetra", "harvest", "harvest_pro_rata", "nse", "bnb_four_step_5pct", "cme_iop_top_order")
+                    (
+                        None,
+                        "xetra",
+                        "harvest",
+                        "harvest_pro_rata",
+                        "nse",
+                        "bnb_four_step_5pct",
+                        "cme_iop_top_order",
+                        "iex",
+                    )
                 ),
                 after_extensions=pick((None, "print", "halt")),
             ),

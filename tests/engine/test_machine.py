@@ -147,7 +147,6 @@ def test_another_configuration_is_noted_when_it_is_applied(hot):
     [
         (coffee(3, symbol="PE-WASHED-1"), Reason.ALREADY_EXISTS),
         (coffee(3, rules="nobodys"), Reason.RULES_UNKNOWN),
-        (coffee(3, rules="iex"), Reason.RULES_UNKNOWN),
         (coffee(3, tick_size="0"), Reason.BODY_INVALID),
         (coffee(3, tick_size="007"), Reason.BODY_INVALID),
         (coffee(3, price_min=10, price_max=9, reference=None), Reason.BODY_INVALID),
