@@ -12,6 +12,7 @@ from engine.machine import Machine
 from engine.messages.batch import Batch
 from engine.oracle import books as oracle
 from engine.state import books as kernel
+from engine.state.room import EVENT_BUFFER_ROWS_MIN
 from tests.flows import mixed_flow, open_markets, seeded_flow
 from tests.recorder import Recorder
 
@@ -32,7 +33,7 @@ def test_longer_flows_agree(seed):
 def test_the_layout_of_the_books_is_not_part_of_history(seed):
     """Another window, another event buffer, other hash tables: the same events and the same state hash."""
     layouts = [
-        kernel.Books(window_ticks=WINDOW_TICKS_MIN, event_rows=kernel.EVENT_BUFFER_ROWS_MIN, hash_seed=1),
+        kernel.Books(window_ticks=WINDOW_TICKS_MIN, event_rows=EVENT_BUFFER_ROWS_MIN, hash_seed=1),
         kernel.Books(window_ticks=65_536, hash_seed=2),
         oracle.Books(),
     ]
