@@ -57,7 +57,7 @@ def document(table: list[Route]) -> dict[str, Any]:
 
 def _row(dtype: np.dtype) -> dict[str, dict[str, Any]]:
     """Fields of a packed row, little-endian: where each begins, and its type as NumPy writes it."""
-    fields = dtype.fields or {}
+    fields: Any = dtype.fields or {}
     return {name: {"offset": fields[name][1], "type": fields[name][0].str} for name in dtype.names or ()}
 
 
