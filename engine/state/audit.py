@@ -11,7 +11,16 @@ import numpy as np
 
 from engine.codes import RefForm
 from engine.kernels.constants import LIVE, NAMED, RANK_NONE, REF_FORM_MASK, REF_FORM_SHIFT, SIDES, STOPS, UNPRICED
-from engine.state.audit_terms import Unsound, audit_books, audit_extras, audit_holdings, hidden_of, place_of, rank_of
+from engine.state.audit_terms import (
+    Unsound,
+    audit_books,
+    audit_chains,
+    audit_extras,
+    audit_holdings,
+    hidden_of,
+    place_of,
+    rank_of,
+)
 from engine.state.audit_terms import check as _check
 from engine.state.books import Books
 from engine.state.layout import NOTHING, State
@@ -31,6 +40,7 @@ def audit(books: Books) -> None:
     audit_extras(s)
     audit_books(s)
     audit_holdings(s)
+    audit_chains(s)
     _audit_arenas(s, single_levels)
     _audit_streams(s)
     _audit_client_ids(s)

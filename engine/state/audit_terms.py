@@ -10,7 +10,7 @@ from collections import Counter
 import numpy as np
 
 from engine.codes import BookFlag, OrderType, Side, TimeInForce
-from engine.kernels.constants import EXTRA, HELD, SIDES, STOPS, UNPRICED
+from engine.kernels.constants import CHAINED, EXTRA, HELD, SIDES, STOPS, UNPRICED
 from engine.kernels.holdings import USED_BITS
 from engine.limits import SIDE_TOTAL_LOTS_MAX
 from engine.state.layout import NOTHING, State
@@ -171,3 +171,29 @@ def audit_holdings(s: State) -> None:
     for instrument, row in enumerate(s.books):
         check(int(row["deposited"]) == deposited[instrument], f"book {instrument}: lots deposited")
         check(deposited[instrument] <= SIDE_TOTAL_LOTS_MAX, f"book {instrument}: too many lots deposited")
+
+
+def audit_chains(s: State) -> None:
+    """Once they are kept, every open order is in its owner's chain; before, none is in any."""
+    m = s.meta[0]
+    live = np.flatnonzero(s.orders["flags"]).tolist()
+    if not m["chained"]:
+        check(not np.any(s.orders["flags"] & CHAINED), "an order is in a chain that is not kept")
+        return
+    check(bool(np.all(s.orders["flags"][live] & CHAINED)), "an order is in no chain")
+    used = np.flatnonzero(s.chain_keys).tolist()
+    check(len(used) == m["chains"] <= len(s.chain_keys) // 2, "chains counted wrongly")
+    seen: set[int] = set()
+    for place in used:
+        key, before, slot = int(s.chain_keys[place]), NOTHING, int(s.chain_heads[place])
+        owner, instrument, side, is_group = key >> 18, key >> 2 & 0xFFFF, key >> 1 & 1, bool(key & 1)
+        while slot != NOTHING:
+            o, link = s.orders[slot], s.links[slot]
+            group = int(s.accounts[o["account"]]["group"])
+            check(slot not in seen, f"slot {slot}: in two chains")
+            seen.add(slot)
+            check(owner == (group or int(o["account"])) and is_group == bool(group), f"slot {slot}: another's chain")
+            check((instrument, side) == (int(o["instrument"]), int(o["side"])), f"slot {slot}: chain of another side")
+            check(int(link["own_prev"]) == before, f"slot {slot}: link to the order before it in its chain")
+            before, slot = slot, int(link["own_next"])
+    check(seen == set(live), "chains are not all open orders")
