@@ -188,9 +188,24 @@ class Room:
 
     def _room_for_far(self, wanted: int) -> None:
         s = self.state
-        least = int(s.meta[0]["far_used"]) + max(FAR_FIRST, wanted)
-        if least > len(s.far):
-            self.state = s._replace(far=grown(s.far, power_of_two(least)))
+        wanted = max(FAR_FIRST, wanted)
+        if int(s.meta[0]["far_used"]) + wanted > len(s.far):
+            self._compact_far()
+            least = 2 * int(s.meta[0]["far_used"]) + wanted  # half of it free, so that this is rare
+            if least > len(s.far):
+                self.state = s._replace(far=grown(s.far, power_of_two(least)))
+
+    def _compact_far(self) -> None:
+        """Move the vectors of far levels together: outgrown ones and those of delisted books leave gaps."""
+        s = self.state
+        before, at = s.far.copy(), 0
+        for side in np.flatnonzero(s.sides["far_capacity"]).tolist():
+            row = s.sides[side]
+            first, capacity = int(row["far_at"]), int(row["far_capacity"])
+            s.far[at : at + capacity] = before[first : first + capacity]
+            row["far_at"] = at
+            at += capacity
+        s.meta[0]["far_used"] = at
 
     def _room_for_levels(self, wanted: int) -> None:
         least = int(self.state.meta[0]["levels_used"]) + wanted
