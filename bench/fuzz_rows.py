@@ -39,7 +39,7 @@ BLOCK_ROWS = 4_000
 AUDITS = 40
 ACCEPTED_KEPT = 3_000  # orders that later rows may name
 OPEN_MOST = 8_000  # more are cancelled, so that an audit stays quick
-KINDS = np.array([kind for kind in EventKind if kind <= EventKind.AMENDED])
+KINDS = np.array([*(kind for kind in EventKind if kind <= EventKind.AMENDED), EventKind.CLASS_REPORT])
 REASONS = np.array([int(reason) for reason in Reason])
 SPACE = Space(orders=65_536, streams=4_096, client_ids=65_536)
 BOOKS = {  # instrument -> its terms beside the widest range
@@ -131,10 +131,12 @@ def nearly_right(random: np.random.Generator, count: int, known: np.ndarray, ts_
     fill(rows, "flags", (rows["stp"] != StpMode.NONE) & some(0.3), OrderFlag.STP_GROUP)
     lasting = np.isin(rows["tif"], LASTING)
     posting = lasting & ((rows["type"] == OrderType.LIMIT) | iceberg) & some(0.2)
-    rows["flags"][posting] |= random.choice([OrderFlag.POST_ONLY, OrderFlag.POST_ONLY | OrderFlag.SLIDE])
+    rows["flags"] |= np.where(
+        posting, random.choice([OrderFlag.POST_ONLY, OrderFlag.POST_ONLY | OrderFlag.SLIDE], count), 0
+    ).astype(np.uint8)
     entry = ~stops & ~iceberg & ~posting & (rows["tif"] != TimeInForce.AT_AUCTION)
     whole = entry & some(0.1)
-    rows["flags"][whole] |= OrderFlag.ALL_OR_NONE
+    rows["flags"] |= np.where(whole, OrderFlag.ALL_OR_NONE, 0).astype(np.uint8)
     fill(x, "min_qty", entry & ~whole & some(0.2), random.integers(0, 60, count))
     fill(x, "display_qty", iceberg, np.minimum(random.integers(1, 20, count), rows["qty"]))
     fill(x, "stop_price", stops, 100 + random.integers(-40, 41, count))

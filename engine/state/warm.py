@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from engine.codes import CommandKind, OrderType, Phase, Reason, RefForm, Side, StpMode, TimeInForce
@@ -14,7 +16,7 @@ from engine.state.hot import Which
 def compile_kernels() -> None:
     """A small flow that enters every kernel once: 15 to 20 s on a machine that never did, 0.2 s afterwards."""
     books = Books(window_ticks=WINDOW_TICKS_MIN)
-    terms = dict(multiplier=1, price_min=1, price_max=PRICE_TICKS_MAX, qty_max=100)
+    terms: dict[str, Any] = dict(multiplier=1, price_min=1, price_max=PRICE_TICKS_MAX, qty_max=100)
     books.list_instrument(1, **terms, deposit=True)
     books.list_instrument(2, **terms, deposit=True)
     books.open_account(1)
@@ -36,7 +38,7 @@ def compile_kernels() -> None:
     extensions = np.zeros(1, EXTENSION)
     extensions["expire_at"] = 2
     _, events = books.run(rows, extensions, None, 0, first_seq=1, ts_ns=1)
-    said = dict(command=0, first_index=0, ts_ns=1)
+    said: dict[str, Any] = dict(command=0, first_index=0, ts_ns=1)
     order = int(events[0]["order"])
     books.set_phase(1, Phase.FROZEN)  # most levels stand outside the window, so that it is moved
     books.uncross(1, None, 0, **said)
