@@ -54,6 +54,7 @@ EVENT_PACK_BYTES = 256 * 1024  # of a closed segment, compressed or compared at 
 # Book
 INSTRUMENTS_MAX = 65_535  # u2 in the hot order
 ORDERS_MAX = 2**26  # open orders in one shard
+ICEBERG_PARTS_MAX = 1_000  # shown one after another, so that no order makes one command endless
 SLOTS_INITIAL = 1_024  # first length of the ring of free slots; it doubles when it is empty
 GENERATION_MAX = 2**31 - 1  # so that an order id is a positive int64
 WINDOW_TICKS_MIN = 64
