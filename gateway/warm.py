@@ -7,14 +7,25 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.codes import CommandKind, OrderType, Phase, RefForm, Side, TimeInForce
+from engine.codes import CommandKind, OrderType, Phase, RefForm, Side, StpMode, TimeInForce
 from engine.log.record import GENERATION, GENESIS_DIGEST, Record, encode_record
 from engine.log.writer import AVAILABLE, Writer
 from engine.machine import Machine
 from engine.messages.batch import Batch, cold, join
-from engine.messages.bodies import Body, ListInstrument, OpenAccount, Resume, SetPhase, Uncross
+from engine.messages.bodies import (
+    Body,
+    Deposit,
+    ListInstrument,
+    MassCancel,
+    OpenAccount,
+    Resume,
+    SetAccount,
+    SetLimits,
+    SetPhase,
+    Uncross,
+)
 from engine.messages.refs import text_ref
-from engine.messages.rows import COMMAND, ROW_VERSION
+from engine.messages.rows import COMMAND, EXTENSION, ROW_VERSION
 from engine.state.books import Books
 from engine.state.warm import compile_kernels
 from gateway.ws.packed import Ordinals, answer_rows
@@ -50,6 +61,7 @@ def warm() -> None:
     for order in machine.hot.orders_of(1).tolist():
         machine.hot.order(order[0])
         _apply(machine, _rows([_on(order[0], CommandKind.REPLACE, 91), _on(order[0], CommandKind.CANCEL, 0)]))
+    _operate(machine)
     form, hi, lo = text_ref("warm")
     machine.hot.order_of_text(1, form, hi, lo)
     for side in Side:
@@ -67,6 +79,50 @@ class _Reader:
 
     def send(self, frame: bytes) -> None:
         """Nobody listens."""
+
+
+def _operate(machine: Machine) -> None:
+    """Rare terms, limits and deposits, and all that ends many orders at once."""
+    hot = machine.hot
+    deposit = ListInstrument(
+        2, "WARM-2", "Warm", "coffee", "0.05", "USc/lb", "bag of 69 kg", "USD", 1, 1, price_min=1, reference=100,
+        deposit=True, classes=True, collar_bps=5_000,
+    )  # fmt: skip
+    for body in (
+        deposit, SetAccount(1, group=1, coop=True), SetLimits(1, "USD", 10**9, 10**9, 100), Deposit(1, 2, 50),
+        SetPhase(2, Phase.CALL), Uncross(2, Phase.CONTINUOUS),
+    ):  # fmt: skip
+        _apply(machine, _cold(body))
+    for instrument in (1, 2):
+        rare = [
+            _rare(CommandKind.NEW, 1, Side.SELL, OrderType.ICEBERG, instrument, 100, display_qty=3),
+            _rare(CommandKind.NEW, 2, Side.BUY, OrderType.STOP_LIMIT, instrument, 101, stop_price=100),
+            _rare(CommandKind.NEW, 1, Side.BUY, OrderType.LIMIT, instrument, 50, expire_at=machine.ts_ns + 2 * _NS),
+            _rare(CommandKind.NEW, 1, Side.BUY, OrderType.LIMIT, instrument, 100, stp=StpMode.DECREMENT),
+            _rare(CommandKind.NEW, 2, Side.BUY, OrderType.MARKET_TO_LIMIT, instrument, 0),
+        ]
+        _apply(machine, join(rare))
+    for order in hot.orders_of(1).tolist():
+        hot.extra_of(order[0])
+    hot.limits_of(1, 1)
+    hot.stock_of(1, 2)
+    for body in (MassCancel(1, 1, by_operator=True), SetPhase(1, Phase.CLOSED), MassCancel(by_operator=True)):
+        _apply(machine, _cold(body))
+
+
+def _rare(
+    kind: CommandKind, account: int, side: Side, type_: OrderType, instrument: int, price: int, *, stp: int = 0,
+    **extension: int,
+) -> Batch:  # fmt: skip
+    row = _order(account, side, price)
+    row["kind"], row["type"], row["instrument"], row["stp"] = kind, type_, instrument, stp
+    if not extension:
+        return Batch(row)
+    row["extension"], row["tif"] = 1, TimeInForce.GTD if "expire_at" in extension else TimeInForce.GTC
+    rare = np.zeros(1, EXTENSION)
+    for name, value in extension.items():
+        rare[name] = value
+    return Batch(row, rare)
 
 
 _count = 0

@@ -88,7 +88,7 @@ def test_an_order_rests_and_is_cancelled(visit, venue):
     page.click("#ticket .submit")
     page.wait_for_selector("#ticket .outcome:has-text('4 bags in the book at 300.00')")
     page.wait_for_selector(".bids .level-price:has-text('300.00')")
-    page.click("#orders button:has-text('Cancel')")
+    page.click("#orders td button:has-text('Cancel')")
     page.wait_for_selector("#orders .empty")
     page.wait_for_selector(".bids .level-price:has-text('300.00')", state="detached")
     assert venue.open_orders(IMPORTER) == []
