@@ -10,9 +10,11 @@ from fractions import Fraction
 
 import pytest
 
+from engine.domain.units import ticks_to_text
 from gateway.auction_file import InputError
 from gateway.commands.match import answer_of, matched, write_trades
 from gateway.flow_file import read_flow
+from tests.gateway.commands.slow_match import generated, slowly_matched
 
 HEADER = "action,order_id,side,price,qty,type,tif,instrument,account,stp,time\n"
 FNV_START, FNV_PRIME = 14695981039346656037, 1099511628211
@@ -71,6 +73,163 @@ def test_accounts_own_their_orders():
     text = rows("new,1,buy,5,5,,,,ana,none", "replace,1,,6,5,,,,bob,none", "cancel,1,,,,,,,bob")
     found = answer(text)
     assert found["rejects"] == {"not_owner": 1} and found["resting_orders"] == 0, "a cancel ignores the account"
+
+
+def table(header: str, *lines: str) -> str:
+    """A file with only some of the columns: cells in the order of `header`, blanks at the end of a line left out."""
+    names = header.split()
+    needed = [name for name in ("action", "order_id", "side", "price", "qty") if name not in names]
+    columns = len(names) + len(needed)
+    cells = [line.split() + [""] * (columns - len(line.split())) for line in lines]
+    return "\n".join(",".join("" if cell == "-" else cell for cell in row) for row in [names + needed, *cells]) + "\n"
+
+
+def fills_of(text: str) -> tuple[list[tuple[str, str, str, int]], dict]:
+    """(taker, maker, price, qty) of each fill, and the answer."""
+    flow = read_flow(text.encode(), None)
+    replay, _ = matched(flow, keep_trades=True)
+    found = [
+        (flow.label(taker), flow.label(maker), ticks_to_text(price, flow.tick), qty)
+        for taker, maker, price, qty, _ in replay.trades().tolist()
+    ]
+    return found, answer_of(flow, replay, 1.0)
+
+
+BASE = "action order_id side price qty"
+BY_HAND = {
+    # A peak that is used up comes back at the end of its level.
+    "iceberg": (
+        table(f"{BASE} display_qty", "new 1 sell 10 10 4", "new 2 sell 10 5", "new 3 buy 10 12"),
+        [("3", "1", "10", 4), ("3", "2", "10", 5), ("3", "1", "10", 3)],
+        {"resting_orders": 1, "resting_qty": 3},
+    ),
+    # The first trade at 100 elects the stop, which takes what is left above.
+    "stop": (
+        table(f"{BASE} stop_price", "new 1 sell 100 1", "new 2 buy - 2 100", "new 3 sell 101 5", "new 4 buy 100 1"),
+        [("4", "1", "100", 1), ("2", "3", "101", 2)],
+        {"resting_orders": 1, "resting_qty": 3, "waiting_stops": 0},
+    ),
+    "a stop waits": (
+        table(f"{BASE} stop_price", "new 1 sell 100 1", "new 2 buy 102 2 101", "new 4 buy 100 1"),
+        [("4", "1", "100", 1)],
+        {"resting_orders": 0, "resting_qty": 0, "levels": 0, "waiting_stops": 1},
+    ),
+    "market to limit": (
+        table(f"{BASE} type", "new 1 sell 10 3", "new 2 sell 11 3", "new 3 buy - 5 market_to_limit", "new 4 sell 10 2"),
+        [("3", "1", "10", 3), ("4", "3", "10", 2)],
+        {"resting_orders": 1, "resting_qty": 3},
+    ),
+    "blank is cancel_taker": (
+        table(f"{BASE} account", "new 1 sell 10 5 a", "new 2 sell 10 5 b", "new 3 buy 10 8 a"),
+        [],
+        {"resting_orders": 2, "resting_qty": 10, "accepted": 3},
+    ),
+    "without an account": (
+        table(f"{BASE} stp", "new 1 sell 10 5", "new 3 buy 10 8 cancel_taker"),
+        [("3", "1", "10", 5)],
+        {"resting_qty": 3},
+    ),
+    "none": (
+        table(f"{BASE} account stp", "new 1 sell 10 5 a", "new 2 sell 10 5 b", "new 3 buy 10 8 a none"),
+        [("3", "1", "10", 5), ("3", "2", "10", 3)],
+        {"resting_orders": 1, "resting_qty": 2},
+    ),
+    "cancel_maker": (
+        table(f"{BASE} account stp", "new 1 sell 10 5 a", "new 2 sell 10 5 b", "new 3 buy 10 8 a cancel_maker"),
+        [("3", "2", "10", 5)],
+        {"resting_orders": 1, "resting_qty": 3},
+    ),
+    "cancel_both": (
+        table(f"{BASE} account stp", "new 1 sell 10 5 a", "new 2 sell 10 5 b", "new 3 buy 10 8 a cancel_both"),
+        [],
+        {"resting_orders": 1, "resting_qty": 5},
+    ),
+    "decrement": (
+        table(f"{BASE} account stp", "new 1 sell 10 5 a", "new 2 sell 10 5 b", "new 3 buy 10 8 a decrement"),
+        [("3", "2", "10", 3)],
+        {"resting_orders": 1, "resting_qty": 2},
+    ),
+    "a group": (
+        table(f"{BASE} account group", "new 1 sell 10 5 a g", "new 2 buy 10 5 b g", "new 3 buy 10 5 c h"),
+        [("3", "1", "10", 5)],
+        {"resting_orders": 0},
+    ),
+    "less keeps its place": (
+        table(BASE, "new 1 buy 10 5", "new 2 buy 10 5", "amend 1 - - 3", "new 3 sell 10 4"),
+        [("3", "1", "10", 3), ("3", "2", "10", 1)],
+        {"resting_qty": 4},
+    ),
+    "more loses it": (
+        table(BASE, "new 1 buy 10 5", "new 2 buy 10 5", "amend 1 - - 9", "new 3 sell 10 6"),
+        [("3", "2", "10", 5), ("3", "1", "10", 1)],
+        {"resting_qty": 8},
+    ),
+    "amended to what was filled": (
+        table(BASE, "new 1 buy 10 5", "new 2 sell 10 2", "amend 1 - - 2", "amend 1 - - 9"),
+        [("2", "1", "10", 2)],
+        {"resting_orders": 0, "rejects": {"order_unknown": 1}},
+    ),
+    "a refused amend leaves the order": (
+        table(f"{BASE} account", "new 1 buy 10 5 a", "amend 1 - - 9 b", "replace 1 - 12 9 b", "new 2 sell 9 9"),
+        [("2", "1", "10", 5)],
+        {"rejects": {"not_owner": 2}, "resting_qty": 4},
+    ),
+    "expires between rows": (
+        table(f"{BASE} expire_at time", "new 1 sell 10 5 100 50", "new 2 sell 10 5 101 50", "new 3 buy 10 7 - 100"),
+        [("3", "2", "10", 5)],
+        {"resting_orders": 1, "resting_qty": 2},
+    ),
+    "expires before a row without a time of its own": (
+        table(f"{BASE} expire_at time", "new 1 sell 10 5 60 50", "new 2 buy 9 1 - 60", "new 3 buy 10 7"),
+        [],
+        {"resting_orders": 2},
+    ),
+    "without times nothing expires": (
+        table(f"{BASE} expire_at", "new 1 sell 10 5 60", "new 2 buy 10 5"),
+        [("2", "1", "10", 5)],
+        {},
+    ),
+    "expired before it came": (
+        table(f"{BASE} tif expire_at time", "new 1 sell 10 5 gtd 50 50"), [], {"rejects": {"expiry_past": 1}},
+    ),
+    "minimum": (
+        table(f"{BASE} min_qty", "new 1 sell 10 5", "new 2 buy 10 9 6", "new 3 buy 10 9 5"),
+        [("3", "1", "10", 5)],
+        {"resting_qty": 4, "accepted": 3},
+    ),
+    "post-only": (
+        table(f"{BASE} post_only", "new 1 sell 10 5", "new 2 buy 10 5 1", "new 3 buy 10 5 slide", "new 4 sell 9 2"),
+        [("4", "3", "9", 2)],
+        {"rejects": {"post_only_crosses": 1}, "resting_qty": 8},
+    ),
+    "only for a call": (table(f"{BASE} tif", "new 1 sell 10 5 at_auction"), [], {"rejects": {"tif_needs_call": 1}}),
+    "what does not go together": (
+        table(f"{BASE} type tif display_qty", "new 1 buy 10 5 limit - 2", "new 2 buy - 5 stop ioc"),
+        [],
+        {"rejects": {"terms_conflict": 2}},
+    ),
+    "an unknown order": (
+        table(f"{BASE} min_qty", "replace 9 buy 10 5 1", "amend 9 - - 5", "cancel 9"),
+        [],
+        {"rejects": {"order_unknown": 3}},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_by_hand(name):
+    text, fills, said = BY_HAND[name]
+    found, told = fills_of(text)
+    assert found == fills
+    assert {key: told[key] for key in said} == said
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_generated_file_gives_what_the_oracle_gives_row_by_row(seed):
+    text = generated(seed, 400)
+    wanted, found = slowly_matched(text, 2), answer(text)
+    assert wanted["fills"] > 20 and len(wanted["rejects"]) > 5
+    assert {name: found[name] for name in wanted} == wanted
 
 
 COMPLAINTS = [
