@@ -50,6 +50,7 @@ def take_single_level(s):
         m.level_spare = s.levels[level].head
     s.levels[level].count = 0
     s.levels[level].total = 0
+    s.levels[level].hidden = 0
     return level
 
 
@@ -110,6 +111,7 @@ def open_level(s, side, rank):
     if s.levels[level].count == 0:
         s.levels[level].rank = rank
         s.levels[level].total = 0
+        s.levels[level].hidden = 0
         set_bit(s.bits, np.int64(v.bits0), np.int64(v.ticks), offset)
     return level
 

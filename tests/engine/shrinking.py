@@ -42,8 +42,9 @@ def difference(calls: list[Call], make: Callable[[], list[Hot]]) -> str:
     twins = Twins(*hots, compare_every=len(calls) + 1)
     try:
         for method, arguments, said in calls:
-            if method != "reload":
-                twins.do(method, *arguments, **said)
+            if method == "reload" or (method == "expire" and twins.first.next_expiry() != arguments[0]):
+                continue  # the earliest alone is expired
+            twins.do(method, *arguments, **said)
         twins.compare()
     except Difference as found:
         return str(found)

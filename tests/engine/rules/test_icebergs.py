@@ -84,3 +84,17 @@ def test_many_fills_of_one_uncross_run_the_peak_down_as_one_would(desk):
         desk.buy(100, 1)
     desk.uncross(100, 9)
     assert shown(desk, 0) == 2
+
+
+def test_a_level_that_is_used_again_hides_nothing(desk):
+    """A change of phase may move levels in memory; what an iceberg hid where one is opened now is not subtracted."""
+    desk.sell(95, 1)
+    desk.sell(101, 10, type=ICEBERG, display_qty=4)
+    desk.sell(5_000, 1)
+    desk.buy(95, 1)
+    desk.hot.set_phase(1, Phase.CALL)
+    prices = [price for price in range(85, 149) if price != 101]
+    for price in prices:
+        desk.sell(price, 1)
+    shown = {price: lots for price, lots, _ in desk.hot.depth(1, SELL, 100).tolist()}
+    assert shown == dict.fromkeys([*prices, 5_000], 1) | {101: 4}
