@@ -68,6 +68,21 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "delete_key": {"hash_prefix": "00000000"},
     "post_phase": {"symbol": BOOK, "body": {}},
     "post_uncross": {"symbol": BOOK, "body": {}},
+    "post_reference": {"symbol": BOOK, "body": {}},
+    "post_change": {"symbol": BOOK, "body": {}},
+    "post_delist": {"symbol": BOOK, "body": {}},
+    "post_kill_switch": {"body": {}},
+    "post_operator_cancel": {"body": {}},
+    "get_account": {"account": 2},
+    "post_account_change": {"account": 2, "body": {}},
+    "post_limits": {"account": 2, "body": {}},
+    "post_deposit": {"account": 2, "body": {}},
+    "post_bust": {"fill_id": "1-1", "body": {}},
+    "post_correct": {"fill_id": "1-1", "body": {}},
+    "get_random_ends": {"symbol": BOOK},
+    "post_amend": {"order_id": 1, "body": {}},
+    "post_mass_cancel": {"body": {}},
+    "post_cancel_after": {"body": {}},
 }
 
 

@@ -50,11 +50,28 @@ async def test_market_orders_batches_and_public_questions(house: House) -> None:
             [order(CALL_BOOK, "sell", "5", "b-1", "301.00"), order(CALL_BOOK, "sell", "5", "b-1", "302.00")]
         )
         assert [result.get("code", "accepted") for result in results] == ["accepted", "client_id_reused"]
-        assert (await venue.order(CALL_BOOK, "buy", "1", "m-1"))["type"] == "market"
+        assert (await venue.order(CALL_BOOK, "buy", "1", "m-1", stp="none"))["type"] == "market"
         assert (await public.get(f"instruments/{CALL_BOOK}/book", depth=10))["asks"][0] == ["301.00", "5", 1]
         with pytest.raises(Refused) as refused:
             await public.order(BOOK, "buy", "1", "x-1", price="300.00")
         assert refused.value.code == "auth_required"
+
+
+async def test_terms_amends_and_cancels_of_many(house: House) -> None:
+    async with Client(house.venue.url, TRADER_A) as venue:
+        shown = await venue.order(BOOK, "buy", "30", "i-1", price="290.00", type="iceberg", display_quantity="4")
+        assert (shown["type"], shown["display_quantity"]) == ("iceberg", "4")
+        waits = await venue.order(BOOK, "buy", "3", "s-1", type="stop", stop_price="320.00")
+        assert (waits["state"], waits["stop_price"]) == ("waiting", "320.00")
+        amended = await venue.amend(shown["order_id"], quantity="20", client_order_id="a-1")
+        assert (amended["open_quantity"], amended["priority_kept"]) == ("20", True)
+        replaced = await venue.replace(
+            shown["order_id"], price="291.00", quantity="9", client_order_id="r-9", display_quantity="2"
+        )
+        assert (replaced["price"], replaced["display_quantity"]) == ("291.00", "2")
+        assert (await venue.cancel_after(60))["cancel_at"] and (await venue.cancel_after(0))["cancel_at"] is None
+        report = await venue.cancel_all(instrument=BOOK, side="buy")
+        assert {order["order_id"] for order in report["orders"]} >= {shown["order_id"], waits["order_id"]}
 
 
 @pytest.mark.parametrize(
