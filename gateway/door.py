@@ -10,12 +10,15 @@ import asyncio
 import logging
 import socket
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from gateway.problems import Problem
 from gateway.settings import Settings
+
+if TYPE_CHECKING:
+    from gateway.ws.arrivals import Arrivals
 
 SAMPLED_PER_SECOND = 5
 KEEP_ALIVE_SECONDS = 60.0
@@ -54,7 +57,7 @@ class Door:
 class Visitor(web.RequestHandler):
     """One connection: aiohttp's protocol with a deadline for request headers."""
 
-    __slots__ = ("_address", "_deadline", "_door")
+    __slots__ = ("_address", "_deadline", "_door", "arrivals", "at_frame")
 
     def __init__(self, door: Door) -> None:
         super().__init__(
@@ -68,6 +71,8 @@ class Visitor(web.RequestHandler):
         )
         self._door, self._address = door, ""
         self._deadline: asyncio.TimerHandle | None = None
+        self.at_frame = False  # the request ended with the bytes that came last, and no frame began in them
+        self.arrivals: Arrivals | None = None  # the short way of packed rows, on a WebSocket that has one
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         peer = transport.get_extra_info("peername")
@@ -91,16 +96,24 @@ class Visitor(web.RequestHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self.arrivals is not None:
+            self.arrivals.take(data)
+            return
         if self._payload_parser is not None or not self._address:
             if self._address:
+                self.at_frame = False
                 super().data_received(data)  # a WebSocket's bytes
             return
+        self.at_frame = data.endswith(b"\r\n\r\n")
         before = self._request_count
         super().data_received(data)
         if self._request_count != before:
             self._headers_came()
         elif self._deadline is None and self._current_request is None and not self._messages:
             self._await_headers()  # the beginning of another request on a connection kept alive
+
+    def to_aiohttp(self, data: bytes) -> None:
+        super().data_received(data)
 
     def handle_error(
         self,

@@ -28,7 +28,8 @@ from engine.messages.refs import text_ref
 from engine.messages.rows import COMMAND, EXTENSION, ROW_VERSION
 from engine.state.books import Books
 from engine.state.warm import compile_kernels
-from gateway.ws.packed import Ordinals, answer_rows
+from gateway.ws.arrivals import rows_at_once
+from gateway.ws.packed import Ordinals, answer_rows, parties_of
 
 _NS = 10**9
 
@@ -56,6 +57,7 @@ def warm() -> None:
     machine.hot.curve(1)
     _apply(machine, _cold(Uncross(1, Phase.CONTINUOUS)))
     answered = _rows([_order(1, Side.BUY, 90), _order(2, Side.SELL, 80, tif=TimeInForce.FOK)], connection=1)
+    rows_at_once(b"", parties_of(1, 1))
     answer_rows({1: _Reader(len(answered))}, *_apply(machine, answered))
     _apply(machine, _text_orders())
     for order in machine.hot.orders_of(1).tolist():

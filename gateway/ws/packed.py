@@ -36,8 +36,8 @@ _SINGLE = PREFIX + b"\xc4\x40"
 SINGLE_BYTES = len(_SINGLE) + ROW_BYTES
 _BIN16 = b"\xc5"
 _REF_FORM_AT, _PARTIES_AT, _PRICE_AT = COMMAND.fields["ref_form"][1], COMMAND.fields["account"][1], 20  # type: ignore[index]
-_NO_FORM = b"\xff"
-_PARTIES = Struct("<II")
+NO_FORM = b"\xff"
+PARTIES = Struct("<II")
 _encode, _decode = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder().decode
 EVENTS_PER_FRAME_MAX = 8_000
 FRAME_BYTES_MAX = EVENTS_PER_FRAME_MAX * ROW_BYTES
@@ -108,7 +108,7 @@ def owned_rows(raw: bytes, parties: bytes) -> bytes | bytearray:
     """
     if len(raw) == ROW_BYTES:
         if raw[_REF_FORM_AT] != RefForm.STREAM:
-            raw = raw[:_REF_FORM_AT] + _NO_FORM + raw[_REF_FORM_AT + 1 :]
+            raw = raw[:_REF_FORM_AT] + NO_FORM + raw[_REF_FORM_AT + 1 :]
         return raw[:_PARTIES_AT] + parties + raw[_PRICE_AT:]
     count, rest = divmod(len(raw), ROW_BYTES)
     if rest or not count:
@@ -118,9 +118,9 @@ def owned_rows(raw: bytes, parties: bytes) -> bytes | bytearray:
         raise Problem("too_large", f"A frame takes at most {WS_PACKED_ROWS_MAX} rows.", pointer="/rows", rows=count)
     owned = bytearray(raw)
     rows = np.frombuffer(owned, COMMAND)
-    rows["account"], rows["connection"] = _PARTIES.unpack(parties)
+    rows["account"], rows["connection"] = PARTIES.unpack(parties)
     if raw[_REF_FORM_AT::ROW_BYTES].count(RefForm.STREAM) != count:
-        rows["ref_form"][rows["ref_form"] != RefForm.STREAM] = _NO_FORM[0]
+        rows["ref_form"][rows["ref_form"] != RefForm.STREAM] = NO_FORM[0]
     return owned
 
 
@@ -142,7 +142,7 @@ def all_cancels(raw: bytes) -> bool:
 
 
 def parties_of(account: int, connection: int) -> bytes:
-    return _PARTIES.pack(account, connection)
+    return PARTIES.pack(account, connection)
 
 
 def answer_rows(readers: Mapping[int, PackedReader], record: Record, events: np.ndarray) -> None:

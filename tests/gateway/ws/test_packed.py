@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import msgspec
 import numpy as np
 import pytest
 
@@ -12,6 +15,7 @@ from engine.messages.rows import COMMAND, EVENT, ROW_VERSION
 from gateway.access import own_rows
 from gateway.ws.packed import PREFIX, Ordinals, rows_of_frame
 from tests.gateway.running import TRADER_A, TRADER_B, House, Socket
+from tests.gateway.ws.test_arrivals import masked
 
 in_venue = pytest.mark.asyncio(loop_scope="module")
 
@@ -201,3 +205,44 @@ def test_own_rows_show_what_the_audience_table_says() -> None:
             fields = AUDIENCE[kind].account if reader == 1 else AUDIENCE[kind].counter
             visible = fields | {"command", "index"} if fields else set()
             assert {name for name in EVENT.names or () if event[name]} == visible, (reader, kind)
+
+
+@in_venue
+@pytest.mark.parametrize("with_the_handshake", [False, True])
+async def test_rows_take_the_short_way_where_frames_can_be_told_apart(house: House, with_the_handshake: bool) -> None:
+    """A client that does not wait for the handshake is served the long way: where its frames begin is not known."""
+    host, port = house.venue.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    auth = masked(msgspec.msgpack.encode({"op": "auth", "id": 1, "token": TRADER_A}))
+    writer.write(
+        f"GET /v1/ws HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Protocol: qhatu.msgpack.v1\r\n\r\n".encode()
+        + (auth if with_the_handshake else b"")
+    )
+    assert b"101" in await reader.readuntil(b"\r\n\r\n")
+    if not with_the_handshake:
+        writer.write(auth)
+    assert (await heard(reader))["op"] == "ok"
+    session = next(reversed(house.venue.front.sessions.values()))
+    assert (session.transport.get_protocol().arrivals is None) is with_the_handshake
+    before = house.venue.front.counts.packed_rows
+    stream = 2_000 + with_the_handshake
+    rows = [new(k, stream=stream).tobytes() for k in (1, 2, 3)]
+    writer.write(b"".join(masked(msgspec.msgpack.encode({"op": "rows", "rows": row})) for row in rows))
+    done = 0
+    while done < 3:
+        message = await heard(reader)
+        assert message["op"] == "rows", message
+        events = np.frombuffer(message["events"], EVENT)
+        assert set(events["kind"].tolist()) == {EventKind.ACCEPTED} and events["account"][0] == 2
+        done += len(events)
+    assert house.venue.front.counts.packed_rows == before + 3
+    writer.close()
+
+
+async def heard(reader: asyncio.StreamReader) -> dict:
+    """The next message of the venue."""
+    head = await reader.readexactly(2)
+    size = head[1] if head[1] < 126 else int.from_bytes(await reader.readexactly(2), "big")
+    return msgspec.msgpack.decode(await reader.readexactly(size))
