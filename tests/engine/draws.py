@@ -150,7 +150,7 @@ class Flow:
         )
         if random.randrange(3):  # or the books are often empty
             which = which._replace(account=random.choice(self.accounts), instrument=book)
-        self.twins.do("has_orders", which)
+        self.twins.ask("has_orders", which)
         self.twins.told("cancel", which, Reason.BY_MASS_CANCEL)
 
     def collar(self, book: int) -> None:
@@ -163,7 +163,7 @@ class Flow:
         account = self.random.choice(self.accounts)
         (row,) = (a for a in self.twins.first.sections()["accounts"] if a["account"] == account)
         group, coop = int(row["group"]), bool(row["coop"])
-        if not self.twins.do("has_orders", Which(account=account)):
+        if not self.twins.ask("has_orders", Which(account=account)):
             group, coop = self.random.choice(((7, False), (7, True), (0, True), (8, False)))
         frozen = self.random.randrange(8) == 0
         self.twins.do("set_account", account, frozen=frozen, group=group, coop=coop)
@@ -174,7 +174,7 @@ class Flow:
         worths = (0, 0, 3_000, 20_000, 200_000, 2**62)
         terms = dict(buy_max=pick(worths), sell_max=pick(worths), orders_max=pick((0, 0, 2, 8, 30)))
         self.twins.do("set_limits", account, currency, **terms)
-        self.twins.do("limits_of", account, currency)
+        self.twins.ask("limits_of", account, currency)
 
     def stock(self, book: int) -> None:
         account, other = self.random.choice(self.accounts), self.random.choice(self.accounts)
@@ -186,7 +186,7 @@ class Flow:
             self.twins.do("add_stock", account, book, lots)
         else:
             self.twins.do("move_stock", book, account, other, max(1, abs(lots)))
-        self.twins.do("stock_of", account, book)
+        self.twins.ask("stock_of", account, book)
 
     def switch(self, book: int) -> None:
         self.twins.do("set_stopped", True)

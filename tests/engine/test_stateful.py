@@ -43,7 +43,7 @@ class CompleteBooks(RuleBasedStateMachine):
     @initialize(space=st.sampled_from(SPACES), phase=st.sampled_from([Phase.CONTINUOUS, Phase.CALL]))
     def open(self, space, phase):
         self.space = space
-        self.twins = Twins(*(furnished(hot, phase) for hot in every_hot(space)))
+        self.twins = Twins(*(furnished(hot, phase) for hot in every_hot(space)), compare_every=4)
 
     def row(self, kind: int, ref: str | None, **fields):
         if ref is not None:
@@ -144,13 +144,13 @@ class CompleteBooks(RuleBasedStateMachine):
           orders=st.sampled_from([0, 2]))  # fmt: skip
     def limits(self, account, currency, buy, sell, orders):
         self.twins.do("set_limits", account, currency, buy_max=buy, sell_max=sell, orders_max=orders)
-        self.twins.do("limits_of", account, currency)
+        self.twins.ask("limits_of", account, currency)
 
     @rule(account=ACCOUNTS, other=ACCOUNTS, lots=st.sampled_from([-1_000, -5, 5]))
     def stock(self, account, other, lots):
         self.twins.do("add_stock", account, 5, lots)
         self.twins.do("move_stock", 5, account, other, abs(lots))
-        self.twins.do("stock_of", account, 5)
+        self.twins.ask("stock_of", account, 5)
 
     @rule()
     def start_again(self):
@@ -158,6 +158,7 @@ class CompleteBooks(RuleBasedStateMachine):
 
     def teardown(self):
         if hasattr(self, "twins"):
+            self.twins.compare()
             self.twins.compare_readers(("a", "b"))
 
 
