@@ -108,7 +108,8 @@ def _operate(machine: Machine) -> None:
         hot.extra_of(order[0])
     hot.limits_of(1, 1)
     hot.stock_of(1, 2)
-    for body in (MassCancel(1, 1, by_operator=True), SetPhase(1, Phase.CLOSED), MassCancel(by_operator=True)):
+    last: list[Body] = [MassCancel(1, 1, by_operator=True), SetPhase(1, Phase.CLOSED), MassCancel(by_operator=True)]
+    for body in last:
         _apply(machine, _cold(body))
 
 
