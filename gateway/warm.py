@@ -108,9 +108,9 @@ def _operate(machine: Machine) -> None:
         hot.extra_of(order[0])
     hot.limits_of(1, 1)
     hot.stock_of(1, 2)
-    last: list[Body] = [MassCancel(1, 1, by_operator=True), SetPhase(1, Phase.CLOSED), MassCancel(by_operator=True)]
-    for body in last:
-        _apply(machine, _cold(body))
+    endings: list[Body] = [MassCancel(1, 1, by_operator=True), SetPhase(1, Phase.CLOSED), MassCancel(by_operator=True)]
+    for ending in endings:
+        _apply(machine, _cold(ending))
 
 
 def _rare(
