@@ -189,7 +189,7 @@ class Season:
         elif chance.random() < 0.05:
             terms["min_qty"] = chance.randint(1, 10)
         if tif == TimeInForce.GTD:
-            terms["expire_at"] = self.recorder.ts_ns + chance.randint(0, 4 * SECOND_NS)
+            terms["expire_at"] = self.recorder.ts_ns + 1_000 * chance.randint(0, 4_000_000)  # pyarrow shows whole us
         return type, tif, terms
 
 
