@@ -30,17 +30,17 @@ def add(batch: Batch, kind: int, **fields: Any) -> Batch:
 
 
 class Desk:
-    """One implementation, its sequence and its clock."""
+    """One implementation, its sequence and its clock. Its arrays are audited after each step, while `is_audited`."""
 
     def __init__(self, hot: Hot) -> None:
-        self.hot, self.seq, self.ts_ns = hot, 1, 10
+        self.hot, self.seq, self.ts_ns, self.is_audited = hot, 1, 10, True
 
     def run(self, batch: Batch) -> np.ndarray:
         rows, extensions, bodies = batch.arrays()
         at, events = self.hot.run(rows, extensions, bodies, 0, first_seq=self.seq, ts_ns=self.ts_ns)
         assert at == len(rows)
         self.seq += len(rows)
-        if isinstance(self.hot, Books):
+        if self.is_audited and isinstance(self.hot, Books):
             audit(self.hot)
         return events
 
@@ -59,6 +59,6 @@ class Desk:
         events: np.ndarray = getattr(self.hot, method)(*args, command=3, first_index=5, ts_ns=self.ts_ns, **fields)
         assert events["index"].tolist() == list(range(5, 5 + len(events))) and set(events["command"].tolist()) <= {3}
         assert not (events["flags"] & 1).any()
-        if isinstance(self.hot, Books):
+        if self.is_audited and isinstance(self.hot, Books):
             audit(self.hot)
         return events

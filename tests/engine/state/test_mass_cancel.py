@@ -24,6 +24,7 @@ TIFS = (TimeInForce.GTC, TimeInForce.DAY, TimeInForce.GTD, TimeInForce.AT_AUCTIO
 def desk(request) -> Desk:
     """300 orders of 5 accounts in 3 books, one of them in classes, of every type and time in force; slots used anew."""
     desk, random = Desk(request.param()), Random(7)
+    desk.is_audited = False
     for instrument in (1, 2, 3):
         desk.hot.list_instrument(instrument, **WIDE, classes=instrument == 3)
         desk.hot.set_phase(instrument, Phase.CALL)
@@ -56,6 +57,7 @@ def desk(request) -> Desk:
             desk.reason(
                 CommandKind.CANCEL, account=fields["account"], instrument=gone["instrument"], order=gone["order"]
             )
+    desk.is_audited = True
     return desk
 
 
