@@ -209,7 +209,7 @@ class Loading(Registers, Readers):
 
     def _place_window(self, side: int, ranks: np.ndarray) -> None:
         """A window for a side with levels at `ranks` (rising), and exact room for those that stand outside it."""
-        ticks = self._first_window_ticks()
+        ticks = self._first_window_ticks(side)
         width = int(ranks[-1] - ranks[0]) if len(ranks) else 0
         while ticks < WINDOW_TICKS_MAX and ticks < 2 * width and len(ranks) > ticks // FAR_LEVELS_PER_WINDOW:
             ticks *= 2

@@ -23,6 +23,7 @@ from engine.kernels.constants import (
     NEED_WINDOW,
     RANK_NONE,
     SIDES,
+    STOPS,
 )
 from engine.limits import WINDOW_TICKS_DEFAULT, WINDOW_TICKS_MAX, WINDOW_TICKS_MIN
 from engine.messages.rows import EVENT
@@ -138,7 +139,7 @@ class Room:
             )
         elif status == NEED_WINDOW:
             side = int(meta["wanted"])
-            ticks = self._first_window_ticks()
+            ticks = self._first_window_ticks(side)
             level0, bits0 = self._take_window(ticks)
             row = self.state.sides[side]
             row["ticks"], row["level0"], row["bits0"] = ticks, level0, bits0
@@ -163,10 +164,12 @@ class Room:
             self.state = s._replace(ids=grown(s.ids, 2 * len(s.ids)), id_index=index)
             loading.reindex_ids(self.state)
 
-    def _first_window_ticks(self) -> int:
-        """Levels of a side's first window: as configured, or the share of the budget when there are very many books."""
+    def _first_window_ticks(self, side: int) -> int:
+        """Levels of a side's first window: as configured, or a share of the budget when there are very many books; of
+        waiting stops, which few look at, a quarter of that."""
         share = WINDOW_BUDGET_LEVELS // (2 * len(self._listed))
-        return max(WINDOW_TICKS_MIN, min(self.window_ticks, power_of_two(share + 1) >> 1))
+        ticks = min(self.window_ticks, power_of_two(share + 1) >> 1)
+        return max(WINDOW_TICKS_MIN, ticks if side % SIDES < STOPS else ticks >> 2)
 
     def _build_chains(self) -> None:
         """Chains of all owners, in an index of which a quarter at most is used: emptied ones are left out."""
