@@ -58,6 +58,7 @@ def elect_stops(s, instrument, low, high):
             b.stops -= q.count
             slot = np.int64(q.head)
             q.count = 0
+            q.total = 0
             close_level(s, stops, rank)
             while slot != NOTHING:
                 behind = np.int64(s.orders[slot].next)
