@@ -21,7 +21,7 @@ from tests.engine.shrinking import shrunk, told
 
 COMMANDS_PER_FLOW = 2_000
 ROWS_MAX = 60
-COMPARE_EVERY = 40  # calls between two comparisons of the whole state
+COMPARE_EVERY = 80  # calls between two comparisons of the whole state
 SHRINK_SECONDS = 20.0
 SHRUNK_MAX = 3  # flows of one portion
 COUNTED = (EventKind.FILL, EventKind.TRIGGERED, EventKind.REDUCED, EventKind.REPRICED, EventKind.REJECTED)

@@ -245,7 +245,8 @@ class Flow:
             fields["qty"] = random.randrange(0, 40)
         if kind != CANCEL and random.randrange(30) == 0:
             fields["valid_until"] = self.twins.ts_ns + random.randrange(-1, 3)
-        if kind != CANCEL and random.randrange(40) == 0:
+        # Not of an iceberg: two of 10^12 lots that show a few at a time trade for days.
+        if kind != CANCEL and random.randrange(40) == 0 and fields["type"] != ICEBERG and target is None:
             fields["qty"] = random.choice(QTYS)
         if random.randrange(16) == 0:
             self.mangle(kind, fields)
