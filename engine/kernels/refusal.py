@@ -18,6 +18,7 @@ from engine.kernels.constants import (
     GTC,
     GTD,
     ICEBERG,
+    ICEBERG_PARTS_MAX,
     IOC,
     MATCHING_MASK,
     MIN_QTY_RANGE,
@@ -126,7 +127,7 @@ def terms_reason(s, r, extensions):
 def ranges_reason(s, r, extensions):
     """Of an unusual row, display_range to expiry_past. Returns a reason or 0."""
     display_qty, min_qty, _, expire_at, _ = extension_terms(r, extensions)
-    if r.type == ICEBERG and (display_qty < 1 or display_qty > r.qty):
+    if r.type == ICEBERG and (display_qty < 1 or display_qty > r.qty or display_qty * ICEBERG_PARTS_MAX < r.qty):
         return DISPLAY_RANGE
     if min_qty < 0 or min_qty > r.qty:
         return MIN_QTY_RANGE
@@ -250,6 +251,8 @@ def refusal_of_amend(s, r, extensions):
     qty -= s.cold[slot].entered_qty - o.qty
     if qty <= o.qty:
         return 0, slot, qty
+    if type_of(s, slot) == ICEBERG and qty > s.extras[s.links[slot].extra].peak * ICEBERG_PARTS_MAX:
+        return DISPLAY_RANGE, NOTHING, qty
     if not notional_fits(worth_of(s, slot), b.multiplier, qty):
         return NOTIONAL_RANGE, NOTHING, qty
     v = s.sides[SIDES * np.int64(r.instrument) + o.side]

@@ -33,7 +33,7 @@
     others: |price| <= PRICE_TICKS_MAX, then the declared range      x           x            price_range, price_band
     stops: the same of stop_price                                    x           x            price_range, price_band
     trading continuously, limit or iceberg: within the collar        x           x            price_collar
-    iceberg: display_qty is 1 .. qty                                 x           x            display_range
+    iceberg: display_qty is 1 .. qty, in at most ICEBERG_PARTS_MAX   x           x            display_range
     min_qty is 0 .. qty                                              x           x            min_qty_range
     gtd: expire_at is to come                                        x           x            expiry_past
     worth x qty x multiplier                                         x           x            notional_range
@@ -41,6 +41,7 @@
                                                                                               instrument_mismatch
     target has this side and (now) this type                                     x            side_invalid, type_invalid
     -- an AMEND that leaves no more lots open than there are passes --
+    iceberg: new open lots in at most ICEBERG_PARTS_MAX parts                           x     display_range
     worth x new open lots x multiplier                                                  x     notional_range
     open lots of the side, waiting stops included                    x           x      x     side_total_range
     a slot is free                                                   x                        orders_full

@@ -19,7 +19,7 @@ from engine.codes import (
     StpMode,
     TimeInForce,
 )
-from engine.limits import NOTIONAL_MAX, PRICE_TICKS_MAX, QTY_LOTS_MAX, SIDE_TOTAL_LOTS_MAX
+from engine.limits import ICEBERG_PARTS_MAX, NOTIONAL_MAX, PRICE_TICKS_MAX, QTY_LOTS_MAX, SIDE_TOTAL_LOTS_MAX
 from engine.messages.rows import ROW_VERSION
 from engine.oracle.identity import TEXT_FORMS, Identity, ref_is_well_formed
 from engine.oracle.orders import STOP_TYPES, UNPRICED_TYPES, Book, Order, beyond
@@ -168,8 +168,10 @@ class Entry(Identity):
             return reason
         if matching and row.type in (LIMIT, ICEBERG) and book.beyond_collar(row.side, row.price):
             return Reason.PRICE_COLLAR
-        if row.type == ICEBERG and not 1 <= extension.display_qty <= row.qty:
-            return Reason.DISPLAY_RANGE
+        if row.type == ICEBERG:
+            shown = extension.display_qty
+            if not 1 <= shown <= row.qty <= shown * ICEBERG_PARTS_MAX:
+                return Reason.DISPLAY_RANGE
         if not 0 <= extension.min_qty <= row.qty:
             return Reason.MIN_QTY_RANGE
         if row.tif == TimeInForce.GTD and extension.expire_at <= self._ts_ns:
@@ -202,6 +204,8 @@ class Entry(Identity):
         qty = amended_qty(row, target)
         if qty <= target.qty:
             return 0, target
+        if target.peak and qty > target.peak * ICEBERG_PARTS_MAX:
+            return Reason.DISPLAY_RANGE, None
         value = book.worth(target.type, target.price) * qty * book.multiplier
         if value > NOTIONAL_MAX:
             return Reason.NOTIONAL_RANGE, None

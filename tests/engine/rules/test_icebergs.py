@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.codes import Phase
+from engine.limits import ICEBERG_PARTS_MAX
 from tests.engine.rules.desk import BUY, ICEBERG, SELL
 
 
@@ -42,6 +43,22 @@ def test_an_iceberg_takes_with_all_of_it_and_rests_with_a_peak(desk):
 @pytest.mark.parametrize("display", [-1, 0, 11])
 def test_a_display_is_one_lot_to_the_whole(desk, display):
     assert desk.sell(101, 10, type=ICEBERG, display_qty=display) == ["rejected display_range"]
+
+
+def test_an_iceberg_shows_itself_in_a_bounded_number_of_parts(desk):
+    """Or one order of 10^12 lots, shown one by one, would keep a command and every replay of it busy for days."""
+    most = 3 * ICEBERG_PARTS_MAX
+    assert desk.sell(101, most + 1, type=ICEBERG, display_qty=3) == ["rejected display_range"]
+    assert desk.sell(101, most, type=ICEBERG, display_qty=3) == [f"accepted 0 {most}@101"]
+    assert desk.amend(0, most + 1) == ["rejected display_range"] and desk.amend(0, most - 2)
+    assert desk.amend(0, most) == [f"amended 0 {most}@101 left 1"]
+    assert desk.replace(0, 101, most + 1, display_qty=3) == ["rejected display_range"]
+    fills = desk.buy(101, most)[1:]
+    assert len(fills) == ICEBERG_PARTS_MAX and fills[-1] == "fill 1x0 3@101 left 0"
+    desk.sell(101, 10, type=ICEBERG, display_qty=1)
+    desk.buy(101, 4)
+    assert desk.amend(2, 4 + ICEBERG_PARTS_MAX + 1) == ["rejected display_range"], "of what is open"
+    assert desk.amend(2, 4 + ICEBERG_PARTS_MAX) == [f"amended 2 {ICEBERG_PARTS_MAX}@101 left 1"]
 
 
 def test_only_icebergs_have_a_display(desk):

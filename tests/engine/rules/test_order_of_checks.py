@@ -29,7 +29,7 @@ class Broken(NamedTuple):
     kinds: str  # N, C, R, A
     fields: dict[str, Any] = {}
     before: Callable[[Hot], object] | None = None
-    about: str = ""  # p phase, s side, l limits: two that are about the same cannot both be broken
+    about: str = ""  # p phase, s side, d display and qty, l limits: two that are about the same cannot both be broken
 
 
 def in_phase(phase: Phase) -> Callable[[Hot], object]:
@@ -101,7 +101,7 @@ TERMS = [
     Broken(Reason.DISPLAY_RANGE, "N", dict(type=ICEBERG)),
     Broken(Reason.MIN_QTY_RANGE, "NR", dict(min_qty=-1)),
     Broken(Reason.EXPIRY_PAST, "NR", dict(tif=GTD, expire_at=TS_NS)),
-    Broken(Reason.NOTIONAL_RANGE, "NR", dict(qty=10**11)),
+    Broken(Reason.NOTIONAL_RANGE, "NR", dict(qty=10**11), about="d"),
 ]
 OTHERS_QTY = [Broken(Reason.QTY_RANGE, "A", dict(qty=-1)), Broken(Reason.QTY_RANGE, "A", dict(qty=10**12 + 1))]
 TARGETS = [
@@ -109,7 +109,7 @@ TARGETS = [
     Broken(Reason.NOT_OWNER, "CRA", dict(account=6)),
     Broken(Reason.INSTRUMENT_MISMATCH, "CRA", dict(order=TARGET + 2)),
     Broken(Reason.SIDE_INVALID, "R", dict(side=SELL), about="s"),
-    Broken(Reason.TYPE_INVALID, "R", dict(type=ICEBERG, display_qty=1)),
+    Broken(Reason.TYPE_INVALID, "R", dict(type=ICEBERG, display_qty=1), about="d"),
     Broken(Reason.NOTIONAL_RANGE, "A", dict(qty=10**11)),
 ]
 ROOM = [
