@@ -190,9 +190,11 @@ class Entry(Identity):
         price = self._entry_price(book, row)
         if price is None:
             return Reason.POST_ONLY_CROSSES
+        value = book.worth(row.type, price) * row.qty * book.multiplier
+        if value > NOTIONAL_MAX:  # below zero, a buy slides away from zero
+            return Reason.NOTIONAL_RANGE
         if book.phase not in MATCHING_PHASES and self._crosses_own(book, row):
             return Reason.SELF_CROSS
-        value = book.worth(row.type, price) * row.qty * book.multiplier
         return self._holdings_reason(book, row.account, row.side, row.qty, value, target)
 
     def _amend_refusal(self, book: Book, row: Row, extension: Extension) -> tuple[int, Order | None]:

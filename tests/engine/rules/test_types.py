@@ -117,6 +117,13 @@ def test_post_only_never_slides_out_of_the_price_range(desk):
     assert desk.buy(7, 1, flags=POST_ONLY | SLIDE) == ["accepted 2 1@-500"]
 
 
+def test_post_only_is_held_to_what_it_is_worth_where_it_slides(desk):
+    desk.instrument = 70  # multiplier 10^9: 4 * 10^9 lots at -1 are worth 4 * 10^18, just below 2^62
+    desk.sell(-1_000, 1)
+    assert desk.buy(-1, 4 * 10**9, flags=POST_ONLY | SLIDE) == ["rejected notional_range"]
+    assert desk.buy(-1, 4 * 10**6, flags=POST_ONLY | SLIDE) == [f"accepted 1 {4 * 10**6}@-1001"]
+
+
 def test_what_a_call_does_not_take(desk):
     desk.hot.set_phase(1, Phase.CALL)
     for tif in (IOC, FOK):
