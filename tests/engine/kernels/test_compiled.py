@@ -30,13 +30,15 @@ from numba import njit
 from engine.kernels import book, uncross
 from engine.messages.rows import COMMAND, EXTENSION
 from engine.state.books import Books
+from engine.state import running
 from engine.state.running import read_only
 books = Books()
 books.list_instrument(1, multiplier=1, price_min=1, price_max=9, qty_max=9)
 options = dict(nogil=True, error_model="numpy", _nrt=False)
 run, call = njit(**options)(book.run.py_func), njit(**options)(uncross.uncross.py_func)
 run(books.state, read_only(np.zeros(0, COMMAND)), read_only(np.zeros(0, EXTENSION)), False, 1, 1, 0, 0, books.events)
-call(books.state, 1, 1, 0, 0, 0, 0, books.events)
+running.uncross = call
+books.uncross(1, None, 0, command=0, first_index=0, ts_ns=1)
 for kernel in (run, call):
     for listing in kernel.inspect_llvm().values():
         print(listing)
@@ -58,6 +60,7 @@ def test_each_entry_has_one_signature_however_it_is_called():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1_200)  # every kernel is compiled anew
 def test_no_index_is_out_of_range():
     """The long flows and the state machine again, in a process whose kernels check every index."""
     flow = """
