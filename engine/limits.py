@@ -127,6 +127,7 @@ assert HTTP_ORDERS_PER_BATCH_MAX <= RECORD_COMMANDS_MAX
 assert GENERATION_MAX << 32 < 2**63
 assert 16 * STREAMS_PER_ACCOUNT_MAX <= STREAMS_MAX, "a few accounts cannot fill what all share"
 assert 16 * CLIENT_IDS_PER_ACCOUNT_MAX <= CLIENT_IDS_MAX
+assert CLIENT_IDS_MAX < 2**24, "an index place has 24 bits for the entry"
 assert SEGMENT_BYTES_MIN >= SEGMENT_HEADER_BYTES + 4 * RECORD_BYTES_MAX
 assert SEGMENT_BYTES_MIN <= SEGMENT_BYTES <= SEGMENT_BYTES_MAX
 assert (

@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 
 from engine.kernels.amend import amend
-from engine.kernels.bits import prefetch
 from engine.kernels.chains import join_chain
 from engine.kernels.compiled import kernel, part, rare, step
 from engine.kernels.constants import (
@@ -58,9 +57,18 @@ from engine.kernels.constants import (
 )
 from engine.kernels.events import emit
 from engine.kernels.extras import extras_full, is_unusual_kind, set_terms
+from engine.kernels.fetching import fetch_ahead
 from engine.kernels.holdings import begin_holding, hold, holdings_room, is_watched
-from engine.kernels.ids import attach_id, body_hash, close_id, extension_hash, find_id, find_stream, remember_id
-from engine.kernels.ranks import rank_of
+from engine.kernels.ids import (
+    attach_id,
+    body_hash,
+    close_id,
+    extension_hash,
+    find_stream,
+    id_hash,
+    remember_id,
+    seek,
+)
 from engine.kernels.refusal import is_matching, refusal_of_amend, refusal_of_cancel, refusal_of_entry
 from engine.kernels.resting import cancel_resting, lots_gone, room_to_rest, withdraw
 from engine.kernels.slots import needs_slots, order_id, take_slot
@@ -70,9 +78,6 @@ from engine.kernels.validate import is_unusual, malformed
 
 NOTHING = -1
 ZERO = np.uint64(0)
-# How far ahead of the row being applied its order and level, and then the neighbours of its place, are fetched.
-AHEAD_ORDER = 12
-AHEAD_NEIGHBOURS = 6
 
 
 @rare
@@ -137,7 +142,7 @@ def open_stream(s, r, place):
     return 0
 
 
-@rare
+@step
 def recognise(s, events, r, extensions):
     """Text id of a NEW, REPLACE or AMEND: (True, entry) when it is new, (False, -1) when the row is answered."""
     m = s.meta[0]
@@ -149,7 +154,8 @@ def recognise(s, events, r, extensions):
     if r.extension != 0:
         said = extension_hash(said, extensions[np.int64(r.extension) - 1])
     account, form = np.int64(r.account), np.int64(r.ref_form)
-    entry = find_id(s, account, form, r.ref_hi, r.ref_lo)
+    hashed = id_hash(m.hash_seed, account, form, r.ref_hi, r.ref_lo)
+    entry, place = seek(s.id_index, s.ids, hashed, account, form, r.ref_hi, r.ref_lo)
     if entry >= 0:
         e = s.ids[entry]
         if e.body_hash != said:
@@ -163,7 +169,7 @@ def recognise(s, events, r, extensions):
     if m.ids >= m.ids_max:
         reject(s, events, r, CLIENT_IDS_FULL, 0)
         return False, np.int64(NOTHING)
-    return True, np.int64(remember_id(s, account, form, r.ref_hi, r.ref_lo, said, m.first_seq + m.row))
+    return True, np.int64(remember_id(s, place, hashed, account, form, r.ref_hi, r.ref_lo, said, m.first_seq + m.row))
 
 
 @part
@@ -284,67 +290,6 @@ def apply(s, r, extensions, has_bodies, events):
     return status
 
 
-@step
-def fetch_ahead(s, rows, i):
-    """Ask for what the rows behind row i will touch: first orders and levels, later what stands beside."""
-    if i + AHEAD_ORDER >= len(rows):
-        return
-    r = rows[i + AHEAD_ORDER]
-    slot = np.int64(r.order) & 0xFFFFFFFF
-    if slot < len(s.orders):
-        prefetch(s.orders, slot)
-    if r.kind != CANCEL:
-        fetch_level(s, np.int64(r.instrument), np.int64(r.side), np.int64(r.price))
-    fetch_free_slot(s)
-    r = rows[i + AHEAD_NEIGHBOURS]
-    if r.kind != NEW:
-        slot = np.int64(r.order) & 0xFFFFFFFF
-        if slot < len(s.orders):
-            fetch_neighbours(s, slot)
-    if r.kind != CANCEL:
-        fetch_tail(s, np.int64(r.instrument), np.int64(r.side), np.int64(r.price))
-
-
-@step
-def fetch_free_slot(s):
-    """Ask for a slot that is soon to be taken from the ring."""
-    slot = np.int64(s.ring[(s.meta[0].ring_first + AHEAD_ORDER) & (len(s.ring) - 1)])
-    prefetch(s.orders, slot)
-    prefetch(s.cold, slot)
-
-
-@step
-def fetch_neighbours(s, slot):
-    """Ask for the orders beside an order, and for its level. Whatever the slot holds is in range."""
-    o = s.orders[slot]
-    fetch_level(s, np.int64(o.instrument), np.int64(o.side), np.int64(o.price))
-    if o.next >= 0:
-        prefetch(s.orders, np.int64(o.next))
-    if o.prev >= 0:
-        prefetch(s.orders, np.int64(o.prev))
-
-
-@step
-def fetch_level(s, instrument, side, price):
-    """Ask for the level of a price, when it lies in the window. The numbers may be anything."""
-    if instrument < len(s.books) and side <= SELL:
-        v = s.sides[SIDES * instrument + side]
-        offset = (rank_of(side, price) << v.classes) - v.rank0
-        if offset >= 0 and offset < v.ticks:
-            prefetch(s.levels, v.level0 + offset)
-            prefetch(s.bits, v.bits0 + (offset >> 6))
-
-
-@step
-def fetch_tail(s, instrument, side, price):
-    """Ask for the last order of a price's level, behind which the next one is put."""
-    if instrument < len(s.books) and side <= SELL:
-        v = s.sides[SIDES * instrument + side]
-        offset = (rank_of(side, price) << v.classes) - v.rank0
-        if offset >= 0 and offset < v.ticks:
-            prefetch(s.orders, np.int64(s.levels[v.level0 + offset].tail))
-
-
 @kernel
 def elect(s, instrument, seq, command, first_index, ts_ns, events):
     """Elect the stops that the last price of a book concerns, and let them act; see `run`.
@@ -393,7 +338,7 @@ def run(s, rows, extensions, has_bodies, first_seq, ts_ns, row, first_index, eve
         r = rows[i]
         if r.kind >= COLD_FIRST:
             break
-        fetch_ahead(s, rows, i)
+        fetch_ahead(s, rows, extensions, i)
         status = apply(s, r, extensions, has_bodies, events)
         if status != DONE:
             return status

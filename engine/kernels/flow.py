@@ -10,15 +10,7 @@ import numpy as np
 
 from engine.codes import OrderFlag
 from engine.kernels.bits import prefetch
-from engine.kernels.book import (
-    AHEAD_NEIGHBOURS,
-    AHEAD_ORDER,
-    apply,
-    fetch_free_slot,
-    fetch_level,
-    fetch_neighbours,
-    fetch_tail,
-)
+from engine.kernels.book import apply
 from engine.kernels.compiled import kernel, step
 from engine.kernels.constants import (
     CANCEL,
@@ -31,6 +23,14 @@ from engine.kernels.constants import (
     REF_STREAM,
     REJECTED,
     ROW_VERSION,
+)
+from engine.kernels.fetching import (
+    AHEAD_NEIGHBOURS,
+    AHEAD_ORDER,
+    fetch_free_slot,
+    fetch_level,
+    fetch_neighbours,
+    fetch_tail,
 )
 from engine.limits import GENERATION_MAX
 

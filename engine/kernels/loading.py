@@ -20,12 +20,13 @@ from engine.kernels.constants import (
     STOPS,
     UNPRICED,
 )
-from engine.kernels.ids import attach_id, enter_id, forget_ids, rehash_streams
+from engine.kernels.ids import attach_id, enter_id, fetch_id_place, forget_ids, rehash_streams
 from engine.kernels.levels import move_window, open_level
 from engine.kernels.queues import append
 from engine.kernels.resting import unpriced_level
 
 NOTHING = -1
+IDS_AHEAD = 16  # places in the index are fetched so many entries ahead
 RANK_UNPRICED = -(2**31)  # in the ranks of `load_orders`: in the unpriced queue
 
 
@@ -134,7 +135,10 @@ def load_ids(s):
 @kernel
 def reindex_ids(s):
     """Enter every text id into an empty, larger index. It is called when all entries are in use."""
-    for entry in range(s.meta[0].ids):
+    count = s.meta[0].ids
+    for entry in range(count):
+        ahead = s.ids[min(entry + IDS_AHEAD, count - 1)]
+        fetch_id_place(s, ahead.account, ahead.form, ahead.hi, ahead.lo)
         enter_id(s, entry)
 
 

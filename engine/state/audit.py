@@ -23,7 +23,7 @@ from engine.state.audit_terms import (
 )
 from engine.state.audit_terms import check as _check
 from engine.state.books import Books
-from engine.state.layout import NOTHING, State
+from engine.state.layout import NOTHING, State, entries_of
 
 __all__ = ["Unsound", "audit"]
 
@@ -172,7 +172,7 @@ def _audit_streams(s: State) -> None:
 
 def _audit_client_ids(s: State) -> None:
     m = s.meta[0]
-    entries = (s.id_index[s.id_index != 0] - 1).tolist()
+    entries = entries_of(s.id_index).tolist()
     _check(len(entries) == m["ids"] == len(set(entries)), "client ids counted wrongly")
     counted = np.bincount(s.ids["account"][entries], minlength=len(s.accounts))
     _check(np.array_equal(counted, s.accounts["ids"]), "client ids of an account counted wrongly")
@@ -192,6 +192,7 @@ def _audit_client_ids(s: State) -> None:
     open_ids: list[int] = []
     for slot in np.flatnonzero(s.orders["flags"] & NAMED).tolist():
         entry = int(s.links[slot]["named"])
+        entry = entry if entry >= 0 else -2 - entry
         while entry != NOTHING:
             e = s.ids[entry]
             _check(int(e["order"]) & 0xFFFFFFFF == slot and e["closed_ns"] == NOTHING, f"client id {entry}: its order")

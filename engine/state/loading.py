@@ -24,7 +24,7 @@ from engine.state.hot import (
     STREAM_VIEW,
     Section,
 )
-from engine.state.layout import CLIENT_ID, EXTRA, LIMIT, LINK, NOTHING, STOCK, grown
+from engine.state.layout import CLIENT_ID, EXTRA, LIMIT, LINK, NOTHING, STOCK, entries_of, grown
 from engine.state.readers import Readers
 from engine.state.registers import Registers
 from engine.state.room import FAR_LEVELS_PER_WINDOW, INDEX_PLACES_PER_ID, power_of_two
@@ -98,7 +98,7 @@ class Loading(Registers, Readers):
         streams = np.zeros(len(keys), STREAM_VIEW)
         streams["account"], streams["stream"] = keys >> 32, keys & 0xFFFFFFFF
         streams["last"] = s.stream_last[used]
-        entries = s.ids[s.id_index[s.id_index != 0] - 1]
+        entries = s.ids[entries_of(s.id_index)]
         known = np.zeros(len(entries), CLIENT_ID_VIEW)
         for name in CLIENT_ID_VIEW.names or ():
             known[name] = entries[name]
@@ -260,7 +260,7 @@ class Loading(Registers, Readers):
         for name in CLIENT_ID_VIEW.names or ():
             ids[name][: len(known)] = known[name]
         ids["next"] = NOTHING
-        self.state = self.state._replace(ids=ids, id_index=np.zeros(INDEX_PLACES_PER_ID * size, np.int32))
+        self.state = self.state._replace(ids=ids, id_index=np.zeros(INDEX_PLACES_PER_ID * size, np.uint32))
         meta = self.state.meta[0]
         meta["ids"] = meta["ids_fresh"] = len(known)
         np.add.at(self.state.accounts["ids"], known["account"], 1)

@@ -51,7 +51,7 @@ EVENT_BUFFER_ROWS = 1_024
 EVENT_BUFFER_ROWS_MIN = 2  # one event and the one that ends its order
 SIDE_EMPTY = np.zeros(1, SIDE)
 SIDE_EMPTY["best"], SIDE_EMPTY["unpriced"] = RANK_NONE, NOTHING
-INDEX_PLACES_PER_ID = 4  # of the hash table of text ids
+INDEX_PLACES_PER_ID = 2  # of the hash table of text ids
 WINDOW_BUDGET_LEVELS = 2**23  # of all first windows together: 256 MiB
 FAR_LEVELS_PER_WINDOW = 16  # a window doubles when more than ticks / 16 levels stand outside it
 
@@ -102,7 +102,7 @@ class Room:
             stream_keys=np.zeros(64, np.int64),
             stream_last=np.zeros(64, np.int64),
             ids=np.zeros(64, CLIENT_ID),
-            id_index=np.zeros(64 * INDEX_PLACES_PER_ID, np.int32),
+            id_index=np.zeros(64 * INDEX_PLACES_PER_ID, np.uint32),
             meta=np.zeros(1, META),
         )
         meta = self.state.meta[0]
@@ -160,7 +160,7 @@ class Room:
             self._room_for_stock(1)
         else:
             assert status == NEED_CLIENT_IDS, status
-            index = np.zeros(2 * len(s.id_index), np.int32)
+            index = np.zeros(2 * len(s.id_index), np.uint32)
             self.state = s._replace(ids=grown(s.ids, 2 * len(s.ids)), id_index=index)
             loading.reindex_ids(self.state)
 
