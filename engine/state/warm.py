@@ -49,6 +49,7 @@ def compile_kernels() -> None:
     books.orders_of(1)
     books.level_count()
     books.curve(1)
+    books.depth(1, Side.SELL, 5)
     books.limits_of(1, 1)
     books.stock_of(1, 1)
     books.move_stock(1, 1, 1, 1)
