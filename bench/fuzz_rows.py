@@ -37,7 +37,7 @@ from engine.state.hot import Space, Which
 
 BLOCK_ROWS = 4_000
 AUDITS = 40
-ACCEPTED_KEPT = 3_000  # orders that later rows may name
+ENDED_KEPT = 300  # orders that later rows may name beside those that are open
 OPEN_MOST = 8_000  # more are cancelled, so that an audit stays quick
 KINDS = np.array([*(kind for kind in EventKind if kind <= EventKind.AMENDED), EventKind.CLASS_REPORT])
 REASONS = np.array([int(reason) for reason in Reason])
@@ -181,14 +181,18 @@ def check_amounts(events: np.ndarray) -> None:
     assert (events["reason"][events["kind"] == EventKind.REJECTED] != 0).all()
 
 
-def known_of(rows: np.ndarray, events: np.ndarray) -> np.ndarray:
-    """KNOWN[k] of the orders accepted."""
-    accepted = events[events["kind"] == EventKind.ACCEPTED]
-    known = np.zeros(len(accepted), KNOWN)
+def known_of(books: Books, rows: np.ndarray, events: np.ndarray) -> np.ndarray:
+    """KNOWN[k] of what is open, and of some that were accepted just now and may have ended since."""
+    accepted = events[events["kind"] == EventKind.ACCEPTED][-ENDED_KEPT:]
+    newest = np.zeros(len(accepted), KNOWN)
     for name in ("order", "account", "instrument", "side"):
-        known[name] = accepted[name]
-    known["type"] = rows["type"][accepted["command"]]
-    return known
+        newest[name] = accepted[name]
+    newest["type"] = rows["type"][accepted["command"]]
+    views = np.concatenate([books.orders_of(account) for account in ACCOUNTS])
+    still = np.zeros(len(views), KNOWN)
+    for name in KNOWN.names or ():
+        still[name] = views[name]
+    return np.concatenate([still, newest])
 
 
 def meanwhile(random: np.random.Generator, books: Books, seq: int, ts_ns: int) -> list[np.ndarray]:
@@ -210,9 +214,9 @@ def meanwhile(random: np.random.Generator, books: Books, seq: int, ts_ns: int) -
         wide = random.random() < 0.5
         books.set_collar(instrument, -PRICE_TICKS_MAX if wide else low, PRICE_TICKS_MAX if wide else high)
     elif chance == 3:
-        most = [int(x) for x in random.choice([0, 1_000, 10**6, 2**62], 2)]
+        most = [int(x) for x in random.choice([0, 0, 10**4, 10**6, 2**62], 2)]
         books.set_limits(account, int(random.integers(0, 2)), buy_max=most[0], sell_max=most[1],
-                         orders_max=int(random.choice([0, 3, 1_000])))  # fmt: skip
+                         orders_max=int(random.choice([0, 0, 30, 1_000])))  # fmt: skip
     elif chance == 4:
         books.add_stock(account, 301, int(random.integers(-(10**9), 10**9)))
     elif chance == 5:
@@ -272,7 +276,7 @@ def fuzz(count: int, seed: int = 1) -> dict[str, object]:
         check_events(rows, events)
         if mix is noise:
             assert (events["kind"] == EventKind.REJECTED).all(), "noise is refused"
-        known = np.concatenate([known, known_of(rows, events)])[-ACCEPTED_KEPT:]
+        known = known_of(books, rows, events)
         totals += np.bincount(events["kind"], minlength=256)
         rejected += np.bincount(events["reason"][events["kind"] == EventKind.REJECTED], minlength=1 << 16)
         digest.update(events.tobytes())
