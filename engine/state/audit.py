@@ -32,12 +32,12 @@ def audit(books: Books) -> None:
     """Raise Unsound unless every invariant of `books` holds. Cost: a few microseconds per order, level and id."""
     s = books.state
     _check(s.meta[0]["taker"] == NOTHING, "a command is half applied")
+    audit_extras(s)
     seen: dict[int, int] = {}  # slot -> side
     single_levels: list[int] = []
     for side in range(len(s.sides)):
         _audit_side(s, side, seen, single_levels)
     _audit_slots(s, seen)
-    audit_extras(s)
     audit_books(s)
     audit_holdings(s)
     audit_chains(s)
