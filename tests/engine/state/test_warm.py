@@ -13,11 +13,11 @@ from engine.state.warm import compile_kernels
 compile_kernels()
 from random import Random
 from numba.core.caching import NullCache
-from engine.kernels import book, chains, holdings, loading, mass_cancel, uncross, views
+from engine.kernels import auction_orders, book, chains, curve, holdings, loading, mass_cancel, uncross, views
 from engine.oracle.books import Books as Oracle
 from engine.state.books import Books
 from tests.engine.book_flows import Twins, play, set_up
-modules = (book, chains, holdings, loading, mass_cancel, uncross, views)
+modules = (auction_orders, book, chains, curve, holdings, loading, mass_cancel, uncross, views)
 named = [f for m in modules for f in vars(m).values() if getattr(f, "__module__", "") == m.__name__]
 entries = [f for f in named if not isinstance(getattr(f, "_cache", NullCache()), NullCache)]
 never = [f.__name__ for f in entries if len(f.signatures) != 1]
