@@ -111,7 +111,7 @@ def nearly_right(random: np.random.Generator, count: int, known: np.ndarray, ts_
     def fill(array: np.ndarray, name: str, where: np.ndarray, values: Any) -> None:
         array[name][where] = np.broadcast_to(values, count)[where]
 
-    rows["kind"] = random.choice([1, 1, 1, 1, 2, 2, 3, 4], count)
+    rows["kind"] = random.choice([1, 1, 1, 1, 1, 1, 1, 2, 3, 4], count)
     rows["version"] = ROW_VERSION
     rows["side"], rows["type"] = random.integers(0, 2, count), random.choice([0, 0, 0, 0, 1, 2, 3, 4, 5, 5], count)
     rows["account"], rows["instrument"] = random.choice(ACCOUNTS, count), random.choice([1, 1, *BOOKS], count)
@@ -203,9 +203,12 @@ def meanwhile(random: np.random.Generator, books: Books, seq: int, ts_ns: int) -
         found.append(books.expire(due, **said))
     instrument, account = int(random.choice(list(BOOKS))), int(random.choice(ACCOUNTS))
     chance = int(random.integers(0, 12))
-    if chance == 0:
+    books.set_stopped(chance == 7)
+    if books.phase(instrument) == Phase.HALTED:
+        books.set_phase(instrument, Phase.CALL)
+    elif chance == 0:
         books.set_phase(instrument, int(random.choice([Phase.CALL, Phase.PRE_OPEN, Phase.NO_CANCEL, Phase.HALTED])))
-    elif chance == 1 and books.phase(instrument) not in (Phase.CONTINUOUS, Phase.HALTED):
+    elif chance in (1, 8, 9) and books.phase(instrument) not in (Phase.CONTINUOUS, Phase.HALTED):
         found.append(books.uncross(instrument, *crossing(books, instrument), **said))
         books.set_phase(instrument, Phase.CONTINUOUS)
         found.append(books.elect(instrument, seq=seq, **said))
@@ -214,9 +217,9 @@ def meanwhile(random: np.random.Generator, books: Books, seq: int, ts_ns: int) -
         wide = random.random() < 0.5
         books.set_collar(instrument, -PRICE_TICKS_MAX if wide else low, PRICE_TICKS_MAX if wide else high)
     elif chance == 3:
-        most = [int(x) for x in random.choice([0, 0, 10**4, 10**6, 2**62], 2)]
+        most = [int(x) for x in random.choice([0, 0, 0, 10**6, 2**62], 2)]
         books.set_limits(account, int(random.integers(0, 2)), buy_max=most[0], sell_max=most[1],
-                         orders_max=int(random.choice([0, 0, 30, 1_000])))  # fmt: skip
+                         orders_max=int(random.choice([0, 0, 0, 300])))  # fmt: skip
     elif chance == 4:
         books.add_stock(account, 301, int(random.integers(-(10**9), 10**9)))
     elif chance == 5:
@@ -226,10 +229,6 @@ def meanwhile(random: np.random.Generator, books: Books, seq: int, ts_ns: int) -
         assert not books.has_orders(which)
     elif chance == 6:
         books.sweep_client_ids(ts_ns + CLIENT_ID_MEMORY_NS)
-    elif chance == 7:
-        books.set_stopped(random.random() < 0.1)
-    elif chance == 8 and books.phase(instrument) == Phase.HALTED:
-        books.set_phase(instrument, Phase.CALL)
     if len(books.orders_of(account)) > OPEN_MOST // len(ACCOUNTS):
         found.append(books.cancel(Which(account=account), Reason.BY_OPERATOR, **said))
     return found
