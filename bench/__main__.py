@@ -21,7 +21,7 @@ BENCHMARKS = {
     "sqlite": "fills/s into the projection beside a bare executemany",
     "recovery": "commands/s of a replay from disk",
     "snapshot": "acknowledgements at 20 k/s while a snapshot of a million orders is written",
-    "fuzz_rows": "random bytes as command rows: rejects only (--count N)",
+    "fuzz_rows": "random bytes and nearly right rows: only right answers (--count N --oracle)",
 }
 
 
