@@ -12,6 +12,7 @@ from engine.kernels.slots import order_id, slot_of
 
 NOTHING = -1
 ANY = 255  # of side and tif
+SLOTS_PER_ORDER = 64  # looked at one after another in the time in which one order of a book is found through its links
 
 
 @step
@@ -41,15 +42,21 @@ def collect_level(s, level, account, side, tif, out, count):
 def collect(s, account, instrument, side, tif, most, out):
     """Ids of open orders, waiting stops included, in no order. Returns how many there are; writes as many as fit.
 
-    account, instrument  in   int64  0: any. With an instrument only its book is looked at, else every slot.
+    account, instrument  in   int64  0: any. A book with few orders is walked, else every slot is looked at.
     side, tif            in   int64  ANY: any
     most                 in   int64  looking ends when so many are found
     out                  out  int64[n]
     """
     count = 0
-    if instrument == 0:
-        for slot in range(s.meta[0].slots_fresh):
-            if s.orders[slot].flags != 0 and is_meant(s, slot, account, side, tif):
+    slots, orders = np.int64(s.meta[0].slots_fresh), np.int64(0)
+    for place in range(SIDES):
+        orders += s.sides[SIDES * instrument + place].orders
+    if instrument == 0 or SLOTS_PER_ORDER * orders > slots:
+        for slot in range(slots):
+            o = s.orders[slot]
+            if o.flags == 0 or (instrument != 0 and o.instrument != instrument):
+                continue
+            if is_meant(s, slot, account, side, tif):
                 if count < len(out):
                     out[count] = order_id(s, slot)
                 count += 1

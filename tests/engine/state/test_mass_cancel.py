@@ -22,10 +22,10 @@ TIFS = (TimeInForce.GTC, TimeInForce.DAY, TimeInForce.GTD, TimeInForce.AT_AUCTIO
 
 @pytest.fixture(params=MAKERS, ids=["oracle", "kernel", "kernel, small"])
 def desk(request) -> Desk:
-    """300 orders of 5 accounts in 3 books, one of them in classes, of every type and time in force; slots used anew."""
+    """303 orders of 5 accounts in 4 books, one of them in classes, of every type and time in force; slots used anew."""
     desk, random = Desk(request.param()), Random(7)
     desk.is_audited = False
-    for instrument in (1, 2, 3):
+    for instrument in (1, 2, 3, 4):
         desk.hot.list_instrument(instrument, **WIDE, classes=instrument == 3)
         desk.hot.set_phase(instrument, Phase.CALL)
     for account in range(1, 6):
@@ -57,6 +57,10 @@ def desk(request) -> Desk:
             desk.reason(
                 CommandKind.CANCEL, account=fields["account"], instrument=gone["instrument"], order=gone["order"]
             )
+    # A book of so few that it is walked, while of the others every slot is looked at.
+    desk.new(instrument=4, account=4, type=OrderType.MARKET)
+    desk.new(instrument=4, account=1, price=10**6, side=Side.SELL, tif=TimeInForce.DAY)
+    desk.new(instrument=4, account=2, type=OrderType.STOP, side=Side.SELL, stop_price=90)
     desk.is_audited = True
     return desk
 
@@ -87,6 +91,10 @@ WHICH = [
     Which(instrument=2, tif=TimeInForce.GTC),
     Which(account=1, instrument=3, side=Side.BUY, tif=TimeInForce.GTD),
     Which(account=99),
+    Which(instrument=4),
+    Which(instrument=4, side=Side.SELL),
+    Which(account=2, instrument=4),
+    Which(instrument=4, tif=TimeInForce.DAY),
 ]
 
 
