@@ -14,7 +14,7 @@ from engine.state.hot import Which
 
 
 def compile_kernels() -> None:
-    """A small flow that enters every kernel once: 15 to 20 s on a machine that never did, 0.2 s afterwards."""
+    """A small flow that enters every kernel once: about a minute on a machine that never did, 0.2 s afterwards."""
     books = Books(window_ticks=WINDOW_TICKS_MIN)
     terms: dict[str, Any] = dict(multiplier=1, price_min=1, price_max=PRICE_TICKS_MAX, qty_max=100)
     books.list_instrument(1, **terms, deposit=True)
