@@ -137,7 +137,7 @@ def main(argv: list[str]) -> None:
             )
     tokens, books = [TOKEN.format(k) for k in range(CONNECTIONS)], list(range(1, INSTRUMENTS + 1))
     followers = [STATUS_FILE, sink_status_file("sqlite")]
-    catch_up: list[float] = []
+    catch_up: list[dict[str, float]] = []
 
     def turns(measure, key):  # type: ignore[no-untyped-def]
         """Median results of the whole venue and of the one alone, measured by turns; each begins when all is quiet."""
@@ -192,10 +192,13 @@ def main(argv: list[str]) -> None:
                 p99_us_alone=bare.latency_us(99),
                 of_sync=result.latency_us(50) / sync_p50,
             )
+        follower, sink = (max(took[name] for took in catch_up) for name in followers)
         say(
             "caught_up",
-            f"{max(catch_up):10.1f} s   longest that follower and sink took to the venue's last command after a run",
-            seconds=max(catch_up),
+            f"{follower:10.1f} s   longest that the follower took to the venue's last command after a run"
+            f"   its sink {sink:.1f} s",
+            follower_s=follower,
+            sink_s=sink,
         )
     if options.json:
         print(json.dumps(lines))

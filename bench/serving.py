@@ -79,14 +79,17 @@ class Served(NamedTuple):
         tasks = Path(f"/proc/{self.pid}/task").glob("*/children")
         return [int(pid) for path in tasks for pid in path.read_text().split()]
 
-    def seconds_until_caught_up(self, names: Sequence[str], limit: float = 120.0) -> float:
-        """How long followers and sinks still take to come to the venue's last command."""
+    def seconds_until_caught_up(self, names: Sequence[str], limit: float = 120.0) -> dict[str, float]:
+        """How long each of these followers and sinks still takes to come to the venue's last command."""
         started, end = time.monotonic(), self.seq()
-        while any(self.followed(name) < end for name in names):
-            if time.monotonic() - started > limit:
+        took: dict[str, float] = {}
+        while len(took) < len(names):
+            now = time.monotonic() - started
+            took |= {name: now for name in names if name not in took and self.followed(name) >= end}
+            if now > limit:
                 raise TimeoutError(f"not caught up with command {end} after {limit} s")
             time.sleep(0.05)
-        return time.monotonic() - started
+        return took
 
 
 @contextlib.contextmanager

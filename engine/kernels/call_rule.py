@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from engine.kernels.price_rule import PriceRule
-from engine.kernels.sharing_rule import SharingRule
+from engine.domain.sharing_rule import SharingRule
 
 
 class CallRule(NamedTuple):

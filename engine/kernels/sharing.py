@@ -1,4 +1,4 @@
-"""The orders at one margin share what is left for them. Rule: engine/kernels/sharing_rule.py."""
+"""The orders at one margin share what is left for them. Rule: engine/domain/sharing_rule.py."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from engine.codes import Grid, LastStep, Pressure, ProRata, Rest, Unpriced
 from engine.kernels.call_rule import CallRule
 from engine.kernels.price_rule import PriceRule
-from engine.kernels.sharing_rule import BY_TIME, SharingRule
+from engine.domain.sharing_rule import BY_TIME, SharingRule
 
 
 def _sharing(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from engine.kernels.sharing_rule import SharingRule
+from engine.domain.sharing_rule import SharingRule
 from engine.oracle.sharing import share_margin
 
 

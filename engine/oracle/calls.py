@@ -10,7 +10,7 @@ import numpy as np
 
 from engine.codes import EventFlag, EventKind, FeeClass, OrderType, Reason, Side, TimeInForce
 from engine.domain.curve import Curve
-from engine.kernels.sharing_rule import BY_TIME, SharingRule
+from engine.domain.sharing_rule import BY_TIME, SharingRule
 from engine.oracle.matching import Matching
 from engine.oracle.orders import Book, BookSide, Order
 from engine.oracle.sharing import share_margin

@@ -8,7 +8,7 @@ from itertools import groupby
 from math import ceil, floor
 
 from engine.codes import ProRata, Rest
-from engine.kernels.sharing_rule import SharingRule
+from engine.domain.sharing_rule import SharingRule
 
 
 def _percentage_up(part: int, total: int) -> Fraction:

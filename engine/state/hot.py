@@ -13,7 +13,7 @@ import numpy as np
 
 from engine import limits
 from engine.domain.curve import Curve
-from engine.kernels.sharing_rule import BY_TIME, SharingRule
+from engine.domain.sharing_rule import BY_TIME, SharingRule
 
 SIDE_BOTH = 255
 TIF_ANY = 255
