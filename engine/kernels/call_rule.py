@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from engine.kernels.price_rule import PriceRule
 from engine.domain.sharing_rule import SharingRule
+from engine.kernels.price_rule import PriceRule
 
 
 class CallRule(NamedTuple):

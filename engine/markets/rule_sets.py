@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.codes import Grid, LastStep, Pressure, ProRata, Rest, Unpriced
+from engine.domain.sharing_rule import BY_TIME, SharingRule
 from engine.kernels.call_rule import CallRule
 from engine.kernels.price_rule import PriceRule
-from engine.domain.sharing_rule import BY_TIME, SharingRule
 
 
 def _sharing(

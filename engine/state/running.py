@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from engine.codes import CommandKind, Reason, RefForm, Rest
+from engine.domain.sharing_rule import BY_TIME, SharingRule
 from engine.kernels import book, loading, mass_cancel
 from engine.kernels.auction_orders import auction_orders
 from engine.kernels.call_side import call_sides
 from engine.kernels.constants import BROKEN, COLD_FIRST, DONE, NEED_EVENTS, SIDES, STOPS
-from engine.domain.sharing_rule import BY_TIME, SharingRule
 from engine.kernels.uncross import uncross
 from engine.messages.refs import is_digest_of
 from engine.messages.rows import EVENT, joined

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.codes import ProRata, Rest
-from engine.kernels import sharing as kernel
 from engine.domain.sharing_rule import SharingRule
+from engine.kernels import sharing as kernel
 from engine.limits import QTY_LOTS_MAX
 from engine.markets.rule_sets import SHARINGS
 from engine.oracle import sharing as oracle
