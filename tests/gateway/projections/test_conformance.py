@@ -185,8 +185,8 @@ def test_killed_at_random_moments_nothing_is_missing_and_nothing_twice(house: Ho
         if turn % 2:
             time.sleep(chance.uniform(0.0, 0.5))
         else:
-            before = max(stood, default=-1)
-            wait_for(lambda: house.under_test.seq() > min(before, house.seq - 1), "progress, or all that there is")
+            more = min(max(stood, default=-1), house.seq - 1)
+            wait_for(lambda more=more: house.under_test.seq() > more, "progress, or all that there is")
         kill(house.sink)
         if turn % 5 == 4:
             kill(house.follower)
