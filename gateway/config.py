@@ -236,10 +236,11 @@ def _read(file: Path) -> dict[str, Any]:
         raise ConfigError(file, "", f"not TOML: {error}") from None
 
 
-def load(path: Path | str, base: Config | None = None) -> Config:
+def load(path: Path | str, base: Config | None = None, highest: int = 0) -> Config:
     """Read and check a configuration with its calendars. Raises ConfigError naming file and key.
 
-    base  the configuration in force, if any: an instrument keeps the number that it has there
+    base     the configuration in force, if any: an instrument keeps the number that it has there
+    highest  number of an instrument that the venue has: new ones come after it
     """
     file = Path(path)
     tables = _convert(_read(file), Tables, file, "")
@@ -260,7 +261,7 @@ def load(path: Path | str, base: Config | None = None) -> Config:
     if season is not None:
         made_accounts, made_keys = registers(tables.venue, season, coffee)
         opened, keys = opened + made_accounts, keys + made_keys
-    instruments = _number([_listing(table, file, key) for key, table in raw], base, file)
+    instruments = _number([listing_from(table, file, key) for key, table in raw], base, file, highest)
     calendars = {
         name: _calendar(name, file)
         for name in sorted({listing.calendar for listing in instruments if listing.calendar})
@@ -346,7 +347,7 @@ def _ticks(text: str, tick: Fraction, file: Path, key: str) -> int:
         raise ConfigError(file, key, str(error)) from None
 
 
-def _listing(raw: dict[str, Any], file: Path, key: str) -> Listing:
+def listing_from(raw: dict[str, Any], file: Path, key: str) -> Listing:
     """One instrument, its number still 1. Prices to ticks, weight and quotation unit to the exact value factor."""
     table = _convert(raw, InstrumentTable, file, key)
     if table.price_unit not in QUOTATION_PER_KG:
@@ -407,10 +408,10 @@ def _listing(raw: dict[str, Any], file: Path, key: str) -> Listing:
     return Listing(body, table.calendar, table.opening)
 
 
-def _number(listings: list[Listing], base: Config | None, file: Path) -> list[Listing]:
+def _number(listings: list[Listing], base: Config | None, file: Path, highest: int) -> list[Listing]:
     """Instruments with their numbers: those of `base` by symbol, new ones after the highest, in order."""
     taken = {listing.body.symbol: listing.body.instrument for listing in base.instruments} if base else {}
-    next_number = max(taken.values(), default=0) + 1
+    next_number = max(highest, *taken.values(), 0) + 1
     numbered, seen = [], set()
     for listing in listings:
         symbol = listing.body.symbol

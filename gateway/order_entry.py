@@ -134,14 +134,18 @@ class Desk(Answers):
         if symbol is not None:
             listing = self.listing(symbol)
             return self._cancel(account, listing, 0, (form, hi, lo), body, 0, client_order_id)
-        order = self.machine.hot.order_of_text(account, form, hi, lo)
-        target = None if order is None else self.known(order)
-        if target is None:
-            raise Problem(
-                "order_unknown", "There is no open order by this name.", pointer="/client_order_id", status=404
-            )
+        target = self.known(self.named(account, client_order_id))
+        assert target is not None, "an order found by its name is open"
         listing = self.machine.venue.instruments[target.instrument]
         return self._cancel(account, listing, 0, (form, hi, lo), body, target.side, client_order_id)
+
+    def named(self, account: int, client_order_id: str, pointer: str = "/client_order_id") -> int:
+        """The venue's id of the open order that its owner named so. Raises Problem: id_invalid, order_unknown."""
+        form, hi, lo, _ = ref_of(client_order_id, pointer)
+        order = self.machine.hot.order_of_text(account, form, hi, lo)
+        if order is None:
+            raise Problem("order_unknown", "There is no open order by this name.", pointer=pointer, status=404)
+        return order
 
     def bid(self, account: int, sale: int, lot: int, maximum: str, client_bid_id: str) -> Batch:
         """A proxy bid. Raises Problem: sale_unknown, malformed, off_tick, price_range, id_invalid."""

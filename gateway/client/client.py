@@ -155,14 +155,18 @@ class Client:
         return await self._ask({"op": "cancel", **{name: value for name, value in named.items() if value is not None}})
 
     async def replace(
-        self, order_id: str, *, quantity: str, client_order_id: str, price: str | None = None, **terms: Any
-    ) -> dict[str, Any]:
-        """All terms of an open order anew; it keeps its id and type. `quantity` is what is open afterwards."""
+        self, order_id: str | None = None, *, quantity: str, client_order_id: str, price: str | None = None,
+        **terms: Any,
+    ) -> dict[str, Any]:  # fmt: skip
+        """All terms of an open order anew; it keeps its id and type. `quantity` is what is open afterwards. Instead of
+        the venue's id, `target_client_order_id` may name the order by the caller's own."""
         message = {"order_id": order_id, "quantity": quantity, "client_order_id": client_order_id} | terms
         return await self._ask({"op": "replace", **message} | ({} if price is None else {"price": price}))
 
-    async def amend(self, order_id: str, *, quantity: str, client_order_id: str, **terms: Any) -> dict[str, Any]:
-        """Another total quantity for an open order. Less of it keeps its place."""
+    async def amend(
+        self, order_id: str | None = None, *, quantity: str, client_order_id: str, **terms: Any
+    ) -> dict[str, Any]:
+        """Another total quantity for an open order, named as for `replace`. Less of it keeps its place."""
         message = {"order_id": order_id, "quantity": quantity, "client_order_id": client_order_id} | terms
         return await self._ask({"op": "amend", **message})
 

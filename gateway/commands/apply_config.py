@@ -61,7 +61,8 @@ def applied(file: Path, data: Path | None, *, dry_run: bool) -> list[str]:
         old = kept(folder, machine.venue.config_digest)
         if old is None:
             raise ConfigError(folder / "config", "", "the configuration in force is missing: start the venue once")
-        new = load(file, base=old)
+        venue = machine.venue
+        new = load(file, base=old, highest=max(venue.instruments.keys() | venue.delisted.keys(), default=0))
         found = changes(old, new, file)
         words = [change.words for change in found]
         if not found:

@@ -68,16 +68,16 @@ async def get_status(call: Call) -> dict[str, Any]:
 async def get_instruments(call: Call) -> dict[str, Any]:
     """Every instrument with its units, bounds and phase."""
     venue = call.front.machine.venue
-    return {"instruments": [_instrument(call, venue.instruments[i]) for i in sorted(venue.instruments)]}
+    return {"instruments": [instrument_of(call, venue.instruments[i]) for i in sorted(venue.instruments)]}
 
 
 @ROUTES.add("GET", "/v1/instruments/{symbol}", answer=InstrumentAnswer, tag="market", codes=_UNKNOWN)
 async def get_instrument(call: Call) -> dict[str, Any]:
     """One instrument."""
-    return _instrument(call, listing_of(call))
+    return instrument_of(call, listing_of(call))
 
 
-def _instrument(call: Call, listing: Instrument) -> dict[str, Any]:
+def instrument_of(call: Call, listing: Instrument) -> dict[str, Any]:
     hot, moves = call.front.machine.hot, call.front.hub.moves
     return instrument_view(call.form, listing, hot.phase(listing.instrument), moves.of(listing.instrument))
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
-from engine.codes import EventFlag, EventKind, Phase, Role, code_of
+import msgspec
+from msgspec import structs
+
+from engine.codes import EventFlag, EventKind, Phase, Reason, Role, code_of
+from engine.limits import INSTRUMENTS_MAX
 from engine.messages.bodies import (
     ChangeInstrument,
     DelistInstrument,
@@ -15,16 +20,18 @@ from engine.messages.bodies import (
     SetReference,
     Uncross,
 )
+from gateway.config import ConfigError, listing_from
 from gateway.forms import scale_of
 from gateway.order_entry import NANOSECONDS, SIDES
 from gateway.order_terms import lots_of, ticks_of
-from gateway.problems import Problem
+from gateway.problems import Problem, of_reason
 from gateway.rest.cold import command
-from gateway.rest.market import listing_of, phase_name
+from gateway.rest.market import instrument_of, listing_of, phase_name
 from gateway.rest.operate_schemas import (
     DelistAnswer,
     DelistRequest,
     InstrumentChangeRequest,
+    InstrumentRequest,
     KillSwitchAnswer,
     KillSwitchRequest,
     OperatorCancelAnswer,
@@ -32,13 +39,36 @@ from gateway.rest.operate_schemas import (
     ReferenceRequest,
 )
 from gateway.rest.routes import ROUTES, Call
-from gateway.rest.schemas import DoneAnswer, PhaseRequest, UncrossAnswer, UncrossRequest
+from gateway.rest.schemas import DoneAnswer, InstrumentAnswer, PhaseRequest, UncrossAnswer, UncrossRequest
 
 _CODES = ("instrument_unknown", "phase_move_illegal", "idempotency_key_missing")
 _CHANGE_CODES = (
     "instrument_unknown", "phase_forbids", "rules_unknown", "price_band", "off_tick", "price_range", "body_invalid",
     "idempotency_key_missing",
 )  # fmt: skip
+
+
+@ROUTES.add(
+    "POST", "/v1/instruments", answer=InstrumentAnswer, tag="operate", role=Role.OPERATE, status=201,
+    body=InstrumentRequest, idempotency="required",
+    codes=("already_exists", "rules_unknown", "limit_reached", "idempotency_key_missing"),
+)  # fmt: skip
+async def post_instrument(call: Call) -> dict[str, Any]:
+    """List an instrument. It is closed until it is moved to another phase; its symbol is its own for ever."""
+    front, said = call.front, msgspec.to_builtins(call.body)
+    venue = front.machine.venue
+    raw = {name: value for name, value in said.items() if value is not None}
+    try:
+        body = listing_from(raw, Path("request"), "").body
+    except ConfigError as error:
+        pointer = "/" + error.key.strip(".").replace(".", "/")
+        raise Problem("invalid_field", f"{error.message}.", pointer=pointer) from None
+    known = venue.by_symbol.get(body.symbol)  # a repeated request is the same command
+    number = known or max(venue.instruments.keys() | venue.delisted.keys(), default=0) + 1
+    if number > INSTRUMENTS_MAX:
+        raise of_reason(Reason.LIMIT_REACHED)
+    await command(call, structs.replace(body, instrument=number))
+    return instrument_of(call, venue.instruments[number])
 
 
 @ROUTES.add(

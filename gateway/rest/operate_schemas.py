@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from engine import limits
+from engine.messages.bodies import Code, Currency, Label
 from gateway.rest.schemas import (
     AccountId,
     CancelledOrder,
@@ -62,6 +63,35 @@ class OperatorCancelRequest(Request):
     account: AccountId | None = None
     instrument: Symbol | None = None
     side: SideName | None = None
+
+
+class InstrumentRequest(Request):
+    """A new instrument, closed at first. Prices are decimal text in `price_unit`."""
+
+    symbol: Code
+    name: Label
+    commodity: Label
+    tick_size: PriceText
+    price_unit: Literal["USc/lb", "USD/lb", "USD/t", "USD/kg", "PEN/kg"]
+    lot_kg: PriceText
+    lot_unit: Label
+    currency: Currency
+    price_min: PriceText | None = None
+    price_max: PriceText | None = None
+    qty_max: Annotated[int, Meta(ge=1, le=limits.QTY_LOTS_MAX)] = 1_000_000
+    reference: PriceText | None = None
+    rules: Annotated[str, Meta(pattern="^[a-z0-9_]{1,40}$")] = "harvest"
+    attributes: dict[str, str] = {}
+    source: Annotated[str, Meta(max_length=256)] = ""
+    multiplier: Annotated[int, Meta(ge=1, le=limits.MULTIPLIER_MAX)] = 1
+    deposit: bool = False
+    classes: bool = False
+    collar_floor: PriceText | None = None
+    collar_bps: Bps = 0
+    extension_seconds: Annotated[int, Meta(ge=0, le=limits.EXTENSION_NS_MAX // 10**9)] = 0
+    extensions_max: Annotated[int, Meta(ge=0, le=limits.EXTENSIONS_MAX)] = 0
+    widen_bps: Annotated[int, Meta(ge=0, le=limits.WIDEN_BPS_MAX)] = 0
+    after_extensions: Literal["print", "halt"] = "print"
 
 
 class InstrumentChangeRequest(Request):

@@ -30,6 +30,7 @@ from gateway.rest.schemas import (
     OrderState,
     PageQuery,
     ReplaceRequest,
+    TargetQuery,
 )
 from gateway.ws.messages import AmendBody, OneOrderPacked, OrdersBody, ReplaceBody
 
@@ -106,6 +107,28 @@ async def post_amend(call: Call) -> dict[str, Any]:
     entry = desk.amend(call.account, order, call.body, await _known(call, order))
     call.status = 200
     return await _decided(call, entry)
+
+
+@ROUTES.add(
+    "POST", "/v1/orders/replace", answer=OrderAnswer, tag="orders", role=Role.TRADE, bucket="orders",
+    query=TargetQuery, body=ReplaceRequest, packed_body=ReplaceBody, body_bytes_max=HTTP_ORDER_BODY_BYTES_MAX,
+    codes=(*_ENTRY, "order_unknown"),
+)  # fmt: skip
+async def post_replace_by_client_id(call: Call) -> dict[str, Any]:
+    """Give an open order, named by the caller's own id, all its terms anew."""
+    call.status = 200
+    return await _decided(call, call.front.desk.replace(call.account, _target(call), call.body))
+
+
+@ROUTES.add(
+    "POST", "/v1/orders/amend", answer=OrderAnswer, tag="orders", role=Role.TRADE, bucket="orders",
+    query=TargetQuery, body=AmendRequest, packed_body=AmendBody, body_bytes_max=HTTP_ORDER_BODY_BYTES_MAX,
+    codes=(*_CHANGE, "order_unknown"),
+)  # fmt: skip
+async def post_amend_by_client_id(call: Call) -> dict[str, Any]:
+    """Give an open order, named by the caller's own id, another total quantity."""
+    call.status = 200
+    return await _decided(call, call.front.desk.amend(call.account, _target(call), call.body))
 
 
 @ROUTES.add(
@@ -193,6 +216,10 @@ async def get_fills(call: Call) -> dict[str, Any]:
     """Fills of the caller's account with their value, newest first."""
     found = await page(call, "fills", call.account)
     return {"fills": found.rows, "next_cursor": found.next_cursor, "as_of": found.as_of}
+
+
+def _target(call: Call) -> int:
+    return call.front.desk.named(call.account, call.query.target_client_order_id, "/target_client_order_id")
 
 
 async def _known(call: Call, order: int) -> Known | None:

@@ -195,6 +195,10 @@ class CancelQuery(Query):
     instrument: Symbol | None = None
 
 
+class TargetQuery(Query):
+    target_client_order_id: ClientId  # of the open order
+
+
 # Answers
 
 

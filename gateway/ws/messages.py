@@ -81,14 +81,16 @@ class Cancel(Message, tag="cancel"):
 
 class Replace(OrderTerms, tag="replace", tag_field="op", kw_only=True):
     id: Id = None
-    order_id: OrderIdText
+    order_id: OrderIdText | None = None
+    target_client_order_id: ClientId | None = None  # instead of the venue's id
     instrument: Symbol | None = None
 
 
 class Amend(Message, tag="amend"):
-    order_id: OrderIdText
     quantity: QuantityText
     client_order_id: ClientId
+    order_id: OrderIdText | None = None
+    target_client_order_id: ClientId | None = None  # instead of the venue's id
     valid_until: TimeText | None = None
 
 
@@ -165,14 +167,16 @@ class CancelPacked(Message, tag="cancel"):
 
 class ReplacePacked(TermsPacked, tag="replace", tag_field="op", kw_only=True):
     id: Id = None
-    order_id: OrderIdNumber
+    order_id: OrderIdNumber | None = None
+    target_client_order_id: ClientId | None = None  # instead of the venue's id
     instrument: Symbol | None = None
 
 
 class AmendPacked(Message, tag="amend"):
-    order_id: OrderIdNumber
     quantity: Ticks
     client_order_id: ClientId
+    order_id: OrderIdNumber | None = None
+    target_client_order_id: ClientId | None = None  # instead of the venue's id
     valid_until: TimeNs | None = None
 
 

@@ -300,12 +300,23 @@ class Session:
     def _replace(self, message: messages.Replace) -> None:
         caller = self._demand(Role.TRADE)
         self._take_tokens("orders", 1)
-        self._submit(message.id, "replace", self.front.desk.replace(caller.account, int(message.order_id), message))
+        order = self._target(caller.account, message)
+        self._submit(message.id, "replace", self.front.desk.replace(caller.account, order, message))
 
     def _amend(self, message: messages.Amend) -> None:
         caller = self._demand(Role.TRADE)
         self._take_tokens("orders", 1)
-        self._submit(message.id, "amend", self.front.desk.amend(caller.account, int(message.order_id), message))
+        order = self._target(caller.account, message)
+        self._submit(message.id, "amend", self.front.desk.amend(caller.account, order, message))
+
+    def _target(self, account: int, message: messages.Amend | messages.Replace) -> int:
+        """The venue's id of the order that a message is about."""
+        if message.order_id is not None:
+            return int(message.order_id)
+        if message.target_client_order_id is None:
+            detail = "Name the order by order_id or target_client_order_id."
+            raise Problem("missing_field", detail, pointer="/order_id")
+        return self.front.desk.named(account, message.target_client_order_id, "/target_client_order_id")
 
     def _cancel(self, message: messages.Cancel) -> None:
         caller, desk = self._demand(Role.TRADE), self.front.desk

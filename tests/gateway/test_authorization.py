@@ -81,6 +81,9 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "post_correct": {"fill_id": "1-1", "body": {}},
     "get_random_ends": {"symbol": BOOK},
     "post_amend": {"order_id": 1, "body": {}},
+    "post_amend_by_client_id": {"params": {"target_client_order_id": "x"}, "body": {}},
+    "post_replace_by_client_id": {"params": {"target_client_order_id": "x"}, "body": {}},
+    "post_instrument": {"body": {}},
     "post_mass_cancel": {"body": {}},
     "post_cancel_after": {"body": {}},
 }
