@@ -90,6 +90,25 @@ SALES_MAX = 100_000
 SALE_LOTS_MAX = 1_000  # auction lots in one sale
 SALE_INCREMENTS_MAX = 10**9  # ticks of one bid increment
 
+# Auction lots
+AUCTION_LOTS_MAX = 100_000  # described in the catalogue, ever
+BAG_GRAMS_MIN = 1_000
+BAG_GRAMS_MAX = 100_000
+LOT_GRAMS_MIN = 1_000
+CONTAINER_GRAMS_MAX = 40_000_000
+LOT_CONTAINERS_MAX = 1_000
+LOT_WEIGHT_TOLERANCE_BPS = 50  # between the stated weight and that of the bags
+LOT_NUMBER_MAX = 10**12  # of anything counted in a description, before the rules judge it
+LOT_DEFECTS_MAX = 350  # in a sample of 350 g
+LOT_TEXT_CHARS_MAX = 120
+LOT_SCOPE_MAX = 16  # products of a certificate, claims of a lot
+LOT_COMPONENTS_MAX = 64
+LOT_CERTIFICATES_MAX = 16
+LOT_SAMPLES_MAX = 8
+LOT_DOCUMENTS_MAX = 32
+LOT_PLOTS_MAX = 100  # documents of plots; each may hold many
+CROP_YEAR_MIN = 2000
+
 # Gateway
 INBOX_COMMANDS_MAX = 65_536  # commands waiting for the sequencer; above it the answer is `busy`
 HTTP_BODY_BYTES_MAX = 1024 * 1024
