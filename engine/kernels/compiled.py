@@ -15,5 +15,6 @@ kernel = njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
 step = njit(nogil=True, forceinline=True, error_model="numpy", _nrt=False)
 # A part of exactly one or two entries: it becomes part of them before anything is compiled, not compiled by itself too.
 part = njit(nogil=True, inline="always", error_model="numpy", _nrt=False)
-# A step that is rarely taken: the compiler may keep it out of the way.
-rare = njit(nogil=True, error_model="numpy", _nrt=False)
+# A step that is rarely taken: the compiler may keep it out of the way. It says so itself: Numba compiles a callee with
+# its caller's flags, and would force into a step whatever the step calls.
+rare = njit(nogil=True, forceinline=False, error_model="numpy", _nrt=False)

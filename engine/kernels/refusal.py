@@ -101,8 +101,8 @@ def price_reason(b, price):
 
 @step
 def is_beyond_collar(b, side, price):
-    """Of a limit that could trade at once."""
-    return price < b.collar_low if side == SELL else price > b.collar_high
+    """Of a limit that could trade at once. Without a branch: sides come in no order that could be foreseen."""
+    return ((side == SELL) & (price < b.collar_low)) | ((side != SELL) & (price > b.collar_high))
 
 
 @rare

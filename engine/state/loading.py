@@ -24,7 +24,7 @@ from engine.state.hot import (
     STREAM_VIEW,
     Section,
 )
-from engine.state.layout import CLIENT_ID, EXTRA, LIMIT, LINK, NOTHING, STOCK, entries_of, grown
+from engine.state.layout import CLIENT_ID, EXTRA, LIMIT, LINK, NOTHING, STOCK, entries_of, grown, zeros
 from engine.state.readers import Readers
 from engine.state.registers import Registers
 from engine.state.room import FAR_LEVELS_PER_WINDOW, INDEX_PLACES_PER_ID, power_of_two
@@ -138,7 +138,7 @@ class Loading(Registers, Readers):
         self.state = s = s._replace(
             orders=grown(s.orders, issued),
             cold=grown(s.cold, issued),
-            links=np.zeros(issued, LINK),
+            links=zeros(issued, LINK),
             ring=np.zeros(power_of_two(issued), np.int32),
         )
         meta = s.meta[0]
@@ -162,7 +162,7 @@ class Loading(Registers, Readers):
         orders, s = sections["orders"], self.state
         unusual = (orders["tif"] != 0) | (orders["type"] > OrderType.MARKET)
         rows = max(len(s.extras), power_of_two(int(np.count_nonzero(unusual)) + 1))
-        self.state = s = s._replace(extras=np.zeros(rows, EXTRA), expiries=np.zeros(rows, np.int32))
+        self.state = s = s._replace(extras=zeros(rows, EXTRA), expiries=zeros(rows, np.int32))
         extras = np.ascontiguousarray(sections["extras"])
         loading.load_extras(s, joined([extras]) if len(extras) else extras.copy())
         due = np.flatnonzero(extras["expire_at"])
@@ -256,7 +256,7 @@ class Loading(Registers, Readers):
 
     def _load_client_ids(self, known: np.ndarray) -> None:
         size = max(len(self.state.ids), power_of_two(len(known) + 1))
-        ids = np.zeros(size, CLIENT_ID)
+        ids = zeros(size, CLIENT_ID)
         for name in CLIENT_ID_VIEW.names or ():
             ids[name][: len(known)] = known[name]
         ids["next"] = NOTHING

@@ -11,7 +11,7 @@ from engine.kernels import holdings
 from engine.kernels.constants import SIDES
 from engine.limits import INSTRUMENTS_MAX, PRICE_TICKS_MAX
 from engine.state.layout import BOOK, LIMIT, NOTHING, STOCK, grown
-from engine.state.room import SIDE_EMPTY, Room, power_of_two
+from engine.state.room import SIDE_EMPTY, Room, empty_sides, power_of_two
 
 CURRENCIES_MAX = 2**16  # numbers of currencies; u2 in BOOK
 
@@ -36,7 +36,7 @@ class Registers(Room):
         s = self.state
         if instrument >= len(s.books):
             count = power_of_two(instrument + 1)
-            sides = np.tile(SIDE_EMPTY, SIDES * count)
+            sides = empty_sides(SIDES * count)
             sides[: len(s.sides)] = s.sides
             self.state = s = s._replace(books=grown(s.books, count), sides=sides)
         row = s.books[instrument]

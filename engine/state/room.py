@@ -45,6 +45,7 @@ from engine.state.layout import (
     STOCK,
     State,
     grown,
+    zeros,
 )
 
 EVENT_BUFFER_ROWS = 1_024
@@ -59,6 +60,13 @@ FAR_LEVELS_PER_WINDOW = 16  # a window doubles when more than ticks / 16 levels 
 def power_of_two(least: int) -> int:
     """The smallest that is no less."""
     return 1 << (least - 1).bit_length()
+
+
+def empty_sides(count: int) -> np.ndarray:
+    """SIDE[count] without orders and windows."""
+    sides = zeros(count, SIDE)
+    sides[:] = SIDE_EMPTY
+    return sides
 
 
 class Room:
@@ -81,29 +89,29 @@ class Room:
         assert WINDOW_TICKS_MIN <= window_ticks <= WINDOW_TICKS_MAX and window_ticks.bit_count() == 1
         assert event_rows >= EVENT_BUFFER_ROWS_MIN
         self.space, self.window_ticks = space, window_ticks
-        self.events = np.zeros(event_rows, EVENT)
+        self.events = zeros(event_rows, EVENT)
         self.state = State(
-            orders=np.zeros(space.slots_initial, ORDER),
-            cold=np.zeros(space.slots_initial, COLD),
-            links=np.zeros(space.slots_initial, LINK),
-            ring=np.zeros(power_of_two(space.slots_initial), np.int32),
-            levels=np.zeros(1024, LEVEL),
-            bits=np.zeros(1024, np.uint64),
-            far=np.zeros(1024, FAR),
-            books=np.zeros(16, BOOK),
-            sides=np.tile(SIDE_EMPTY, 16 * SIDES),
-            accounts=np.zeros(64, ACCOUNT),
-            extras=np.zeros(64, EXTRA),
-            expiries=np.zeros(64, np.int32),
-            limits=np.zeros(64, LIMIT),
-            stocks=np.zeros(64, STOCK),
-            chain_keys=np.zeros(64, np.int64),
-            chain_heads=np.zeros(64, np.int32),
-            stream_keys=np.zeros(64, np.int64),
-            stream_last=np.zeros(64, np.int64),
-            ids=np.zeros(64, CLIENT_ID),
-            id_index=np.zeros(64 * INDEX_PLACES_PER_ID, np.uint32),
-            meta=np.zeros(1, META),
+            orders=zeros(space.slots_initial, ORDER),
+            cold=zeros(space.slots_initial, COLD),
+            links=zeros(space.slots_initial, LINK),
+            ring=zeros(power_of_two(space.slots_initial), np.int32),
+            levels=zeros(1024, LEVEL),
+            bits=zeros(1024, np.uint64),
+            far=zeros(1024, FAR),
+            books=zeros(16, BOOK),
+            sides=empty_sides(16 * SIDES),
+            accounts=zeros(64, ACCOUNT),
+            extras=zeros(64, EXTRA),
+            expiries=zeros(64, np.int32),
+            limits=zeros(64, LIMIT),
+            stocks=zeros(64, STOCK),
+            chain_keys=zeros(64, np.int64),
+            chain_heads=zeros(64, np.int32),
+            stream_keys=zeros(64, np.int64),
+            stream_last=zeros(64, np.int64),
+            ids=zeros(64, CLIENT_ID),
+            id_index=zeros(64 * INDEX_PLACES_PER_ID, np.uint32),
+            meta=zeros(1, META),
         )
         meta = self.state.meta[0]
         for field in (
@@ -133,7 +141,7 @@ class Room:
             return
         if status == NEED_SLOTS:
             slots = min(2 * int(meta["slots_issued"]), int(meta["orders_max"]))
-            ring = np.zeros(power_of_two(slots), np.int32)  # it is empty when slots are wanted
+            ring = zeros(power_of_two(slots), np.int32)  # it is empty when slots are wanted
             self.state = s._replace(
                 orders=grown(s.orders, slots), cold=grown(s.cold, slots), links=grown(s.links, slots), ring=ring
             )
@@ -149,7 +157,7 @@ class Room:
             self._room_for_far(int(meta["wanted"]))
         elif status == NEED_STREAMS:
             larger = 2 * len(s.stream_keys)
-            self.state = s._replace(stream_keys=np.zeros(larger, np.int64), stream_last=np.zeros(larger, np.int64))
+            self.state = s._replace(stream_keys=zeros(larger, np.int64), stream_last=zeros(larger, np.int64))
             loading.reindex_streams(self.state, s.stream_keys, s.stream_last)
         elif status == NEED_EXTRAS:
             larger = 2 * len(s.extras)
@@ -160,7 +168,7 @@ class Room:
             self._room_for_stock(1)
         else:
             assert status == NEED_CLIENT_IDS, status
-            index = np.zeros(2 * len(s.id_index), np.uint32)
+            index = zeros(2 * len(s.id_index), np.uint32)
             self.state = s._replace(ids=grown(s.ids, 2 * len(s.ids)), id_index=index)
             loading.reindex_ids(self.state)
 
@@ -176,9 +184,7 @@ class Room:
         places, built = len(self.state.chain_keys) // 2, False
         while not built:
             places *= 2
-            self.state = self.state._replace(
-                chain_keys=np.zeros(places, np.int64), chain_heads=np.zeros(places, np.int32)
-            )
+            self.state = self.state._replace(chain_keys=zeros(places, np.int64), chain_heads=zeros(places, np.int32))
             built = chains.build_chains(self.state)
 
     def _room_for_stock(self, rows: int) -> None:
@@ -186,7 +192,7 @@ class Room:
         s = self.state
         least = 2 * (int(s.meta[0]["stocks"]) + rows)
         if least > len(s.stocks):
-            self.state = s._replace(stocks=np.zeros(power_of_two(least), STOCK))
+            self.state = s._replace(stocks=zeros(power_of_two(least), STOCK))
             holdings.rehash_stocks(self.state, s.stocks)
 
     def _room_for_far(self, wanted: int) -> None:
@@ -245,6 +251,6 @@ class Room:
         levels = int(row["orders"])
         self._room_for_levels(levels)
         self._room_for_far(4 * levels)
-        loading.relocate(self.state, side, best - wanted // 4, wanted, *new, np.zeros(levels, LEVEL))
+        loading.relocate(self.state, side, best - wanted // 4, wanted, *new, zeros(levels, LEVEL))
         if new != old:
             self._spare_windows.setdefault(ticks, []).append(old)
