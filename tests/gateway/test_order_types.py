@@ -338,9 +338,9 @@ async def test_hidden_lots_and_stops_are_their_owners_alone(house: House) -> Non
     assert await everything_public(house) == before, "a stop that waits is in no answer, not even as a count"
     await house.ask("DELETE", f"/v1/orders/{stop['order_id']}", key=TRADER_A)
     await house.order(TRADER_A, type="stop", stop_price="987.65", quantity=HIDDEN, price=None)
-    await house.order(TRADER_A, side="sell", type="iceberg", price="305.00", quantity=HIDDEN, display_quantity="3")
-    _, bought = await house.order(TRADER_B, price="305.00", quantity="5")
-    assert bought["filled_quantity"] == "5"
+    await house.order(TRADER_A, side="sell", type="iceberg", price="305.00", quantity=HIDDEN, display_quantity="100")
+    _, bought = await house.order(TRADER_B, price="305.00", quantity="105")
+    assert bought["filled_quantity"] == "105"
     await house.venue.env.sleep(2 * house.venue.settings.feed_tick_seconds)
     told = [await everything_public(house), bought]
     for socket, key in ((public, "book"), (public, "trades"), (other, "executions")):
@@ -348,11 +348,11 @@ async def test_hidden_lots_and_stops_are_their_owners_alone(house: House) -> Non
     for path in ("orders", "accounts/me"):
         told.append((await house.ask("GET", f"/v1/{path}", key=TRADER_B))[1])
     text = msgspec.json.encode([told, public.feeds, other.feeds])
-    rest = str(int(HIDDEN) - 5)
-    for secret in (HIDDEN, "98764", rest, str(int(HIDDEN) - 3), STOP_AT, "19753"):
+    rest = str(int(HIDDEN) - 105)
+    for secret in (HIDDEN, "98764", rest, str(int(HIDDEN) - 100), STOP_AT, "19753"):
         assert secret.encode() not in text, secret
     book = (await house.ask("GET", f"/v1/instruments/{BOOK}/book"))[1]
-    assert book["asks"] == [["305.00", "1", 1]], "what is left of the second peak"
+    assert book["asks"] == [["305.00", "95", 1]], "what is left of the second peak"
     await public.close()
     await other.close()
 
