@@ -102,10 +102,20 @@ class CommandKind(IntEnum):
     # cold: trades of the past
     BUST_TRADE = 86
     CORRECT_TRADE = 87
-    # cold: Helmsman sale
-    OPEN_SALE = 90
+    # cold: sales. 90 was OPEN_SALE until generation 3
     BID = 91
     END_SALE = 92
+    PLAN_SALE = 93
+    REGISTER = 94
+    ADMIT = 95
+    DECIDE_BID = 96
+    OPEN_BIDS = 97
+    PROPOSE = 98
+    SETTLE = 99
+    SPLIT = 100
+    DEFINE_SEASON = 101
+    DESCRIBE_LOT = 102
+    VOID_SALE = 103
 
 
 COLD_FIRST = 64
@@ -164,17 +174,28 @@ class EventKind(IntEnum):
     # uncross: what co-ops got before others at the last price of a side that trades, where that changed anything
     CLASS_REPORT = 61  # side, instrument, price, qty = lots of co-ops at it, leaves = of which for their class alone
 
-    # Helmsman sale: instrument = auction lot number in the sale (1..n, 0 = the whole sale), order = sale id
+    # sales: instrument = auction lot number in the sale (1..n, 0 = the whole sale), order = sale id
     SALE_OPENED = 64  # qty = lots, leaves = clock length ns
     BID_ACCEPTED = 65  # party: account = bidder, price = own maximum, qty = bids on the lot (as LOT_PRICE counts)
     BID_LATE = 66  # party: reject of a bid at or after the due time
     LOT_PRICE = 67  # public: price = current price, qty = bids on the lot
     LOT_LEADER = 68  # party: account leads the lot at price
     LOT_OUTBID = 69  # party: account does not lead the lot, or no longer; price = current price
-    CLOCK = 70  # public: leaves = due ts_ns of the common clock
-    LOT_SOLD = 71  # account = winner, counter_account = seller, price, qty = lots of the auction lot
+    CLOCK = 70  # public: leaves = due ts_ns of the clock; instrument = lot or group that it is of, 0: all
+    LOT_SOLD = 71  # account = winner, counter_account = seller, price, qty = bags
     LOT_PASSED_IN = 72
     SALE_FINISHED = 73  # qty = auction lots sold
+    SALE_PLANNED = 74  # qty = version of its terms, leaves = when it is live
+    SALE_STAGE = 75  # qty = new SaleStage
+    BIDDER_SET = 76  # party: account; qty = BidderFlag bits, leaves = limit in minor units, 0: none
+    LOT_CHANGED = 77  # public: something that all may see changed on the lot; price, qty as the mechanism says
+    ROUND = 78  # public: qty = round, price, leaves = due ts_ns
+    BID_VOIDED = 79  # party: account, counter_order = sequence of the bid, price = own maximum
+    BID_WAITS = 80  # party: the same, for the operator's decision
+    AWARD_SET = 81  # parties: order = award, instrument = lot, qty, price, reason = AwardState
+    LOT_DESCRIBED = 82
+    SEASON_DEFINED = 83
+    SALE_VOIDED = 84
 
 
 class AccountFlag(IntEnum):
@@ -281,7 +302,7 @@ class Reason(IntEnum):
     BID_LOW = 84
     BID_INCREMENT = 85
     SELF_BID = 86
-    MAXIMUM_BELOW_PRICE = 87
+    MAXIMUM_BELOW_PRICE = 87  # no bid is taken back: the leader's stays at or above the price
     # terms of an order
     TERMS_CONFLICT = 96  # type, tif, flags and extension do not go together
     TERMS_IN_CALL = 97  # post-only, minimum quantity and all-or-none are not accepted in a call
@@ -291,6 +312,18 @@ class Reason(IntEnum):
     EXPIRY_PAST = 101
     POST_ONLY_CROSSES = 102
     SELF_CROSS = 103  # in a call: crosses an order of one's own
+    # sales: the frame
+    SALE_NOT_OPEN = 112  # no bids before it opens
+    NOT_REGISTERED = 113
+    NOT_ADMITTED = 114
+    OFFER_UNFIT = 115  # an offer of another mechanism, or a part of one that this sale does not take
+    COMMITMENT_LIMIT = 116  # what the account's bids may come to, the operator's bound
+    VERSION_STALE = 117  # new terms have the version after the one that holds
+    TERMS_FIXED = 118  # the sale, or the stage whose time was to change, has begun
+    AGREEMENT_OTHER = 119  # not the one that the terms name
+    # English sales
+    BID_UNKNOWN = 120  # no bid of that sequence stands or waits
+    BAGS_RANGE = 121  # of a divided lot: less than its smallest part, more than there is, or fewer than before
 
 
 class Phase(IntEnum):
@@ -314,6 +347,9 @@ class TimerKind(IntEnum):
     EXPIRY = 6  # of gtd orders; kept with the orders, not in the register of timers
     CANCEL_AFTER = 7
     DAY_END = 8
+    SALE_STAGE = 9
+    SALE_ROUND = 10  # the mechanism's own
+    AWARD_DUE = 11
 
 
 class Role(IntEnum):
@@ -333,9 +369,25 @@ class FeeClass(IntEnum):
 
 
 class SaleState(IntEnum):
-    OPEN = 0  # not every lot has a bid
-    PENDING = 1  # the common clock runs: no bid is final until FINISHED
+    OPEN = 0  # takes bids; Helmsman: not every lot has one
+    PENDING = 1  # its clocks run: no bid is final until FINISHED
     FINISHED = 2
+
+
+class SaleStage(IntEnum):
+    PLANNED = 0
+    VIEWING = 1
+    REGISTRATION = 2
+    PREBIDS = 3
+    LIVE = 4
+    FINISHED = 5
+    VOID = 6
+
+
+class BidderFlag(IntEnum):
+    REGISTERED = 1
+    ADMITTED = 2
+    BARRED = 4
 
 
 class Grid(IntEnum):
@@ -414,7 +466,7 @@ CANCEL_PHASES = frozenset({Phase.CLOSED, Phase.PRE_OPEN, Phase.CALL, Phase.CONTI
 MATCHING_PHASES = frozenset({Phase.CONTINUOUS})  # a crossing order trades at once; in the others it waits
 
 # Of the rules: a release that changes what a log means ends one and opens the next (`engine/generations.py`).
-GENERATION = 3
+GENERATION = 4
 
 _E = TypeVar("_E", bound=IntEnum)
 

@@ -10,6 +10,9 @@ record after it (GENERATION) names it by its hash before and after.
     3  the complete core: every type of order, limits, stock, groups and classes, collars and extensions, instruments
        that change and end, mass cancels, the kill switch. What there was has none of it; a book's newest price is not
        known before its next fill; currencies are numbered by their first instrument
+    4  sales of every mechanism. A Helmsman sale of before is an English sale of version 1, open to all, its clock over
+       all lots; the bids on it have no sequence, so none of them can be voided. Of equal maxima that do not lead, which
+       came first is not known: it decides nothing while the leader's cannot be voided
 
 `MIGRATIONS` holds one step for each older generation. A step takes a whole snapshot and gives one of the next: it
 checks that the sections are the state that the snapshot's hash says, under the rules it was made by.
@@ -28,6 +31,7 @@ from engine.codes import GENERATION
 from engine.limits import PRICE_TICKS_MAX
 from engine.log.snapshot import BadSnapshot, Snapshot, section_group, snapshot_name
 from engine.state.canonical import hash_of
+from engine.state.canonical_form import ordered
 from engine.state.hot import (
     ACCOUNT_VIEW,
     BOOK_VIEW,
@@ -83,6 +87,10 @@ NEW_IN_TIMER_3 = {"random_ns": 0, "announced_ns": 0, "seed": b""}
 NEW_COLD_3: dict[str, Any] = {
     "account_limits": [], "delisted": [], "stop": [None, []], "extensions": [], "cancel_after": [], "corrections": [],
 }  # fmt: skip
+COLD_SECTIONS_4 = COLD_SECTIONS_3
+# What is new in 4, as it stands where nothing has used it.
+NEW_COLD_4: dict[str, Any] = {}
+_LIVE, _FINISHED, _PENDING = 4, 5, 1  # SaleStage, SaleStage, SaleState
 _SORTED = msgspec.msgpack.Encoder(order="deterministic")
 
 
@@ -156,6 +164,70 @@ def _cold_3(old: dict[str, bytes], listings: list[Any], currencies: dict[str, in
     }
 
 
+def _from_3(snapshot: Snapshot) -> Snapshot:
+    _check(snapshot, _parts_3)
+    sales = [_sale_4(one) for one in msgspec.msgpack.decode(_cold(snapshot, "sales"))]
+    sections = snapshot.sections | {"cold/sales": msgspec.msgpack.encode(ordered(sales))}
+    sections |= {f"cold/{name}": _SORTED.encode(part) for name, part in NEW_COLD_4.items()}
+    new = replace(snapshot, generation=4, sections=sections)
+    return replace(new, state_hash=_hash(4, new, _parts_4))
+
+
+def _sale_4(old: dict[str, Any]) -> dict[str, Any]:
+    """A Helmsman sale as an English one. Plain values, as above."""
+    (
+        number, title, lots, opening, increment, clock_ns, open_until_ns, tick_size, price_unit, currency, numerator,
+        denominator,
+    ) = old["terms"]  # fmt: skip
+    finished, pending = old["state"] == 2, old["state"] == _PENDING
+    market = {
+        "type": "english",
+        "lots": [_lot_4(at, lot, finished) for at, lot in enumerate(old["lots"], 1)],
+        "clocks": {0: {"due_ns": old["clock_due_ns"], "timer": old["timer"] if pending else 0}},
+        "open_until_ns": old["open_until_ns"],
+        "open_timer": 0 if finished or pending else old["timer"],
+        "stop_ns": 0,
+        "stop_timer": 0,
+        "waiting": [],
+        "bids_taken": sum(len(lot["maxima"]) for lot in old["lots"]),
+    }
+    english = [
+        "english", opening, [[0, increment]], clock_ns, open_until_ns, "helmsman", "all", 0, 0, 0, False,
+    ]  # fmt: skip
+    return {
+        "terms": [
+            number, 1, title, [tick_size, price_unit, currency, numerator, denominator], [0, 0, 0, 0],
+            [[*lot, 0, 0, 0, 0, False, 0] for lot in lots], english, 0, "open", b"", False, [],
+        ],
+        "stage": _FINISHED if finished else _LIVE,
+        "state": old["state"],
+        "market": market,
+        "bidders": {},
+        "stage_timer": 0,
+        "stage_due_ns": 0,
+        "delay_ns": 0,
+        "ended_by_operator": old["ended_by_operator"],
+        "sold": {at: lot["sold_bags"] for at, lot in enumerate(market["lots"], 1) if lot["sold_bags"]},
+    }  # fmt: skip
+
+
+def _lot_4(number: int, old: dict[str, Any], finished: bool) -> dict[str, Any]:
+    """The leader's bid first, then the others upwards: the order that gives this price and this leader."""
+    bags, leader = old["terms"][2], old["leader"]
+    bids = sorted(old["maxima"], key=lambda one: (one[0] != leader, one[1], one[0]))
+    sold = finished and not old["passed_in"] and old["price"] is not None
+    return {
+        "price": old["price"],
+        "leader": leader,
+        "bids": old["bids"],
+        "closed": finished or old["passed_in"],
+        "sold_bags": bags if sold else 0,
+        "placed": [[0, account, number, maximum, 0, 0, False] for account, maximum in bids],
+        "standing": {account: [maximum, 0, 0, 0, 0, bags if account == leader else 0] for account, maximum in bids},
+        "runner_up": old["runner_up"],
+    }
+
+
 Parts = Callable[[Snapshot], Iterator[tuple[str, bytes]]]
 
 
@@ -177,9 +249,19 @@ def _parts_1(snapshot: Snapshot) -> Iterator[tuple[str, bytes]]:
 def _parts_3(snapshot: Snapshot) -> Iterator[tuple[str, bytes]]:
     yield from canonical_parts(section_group(snapshot.sections, "hot/", FORMS))
     for name in COLD_SECTIONS_3:
-        part = snapshot.sections[f"cold/{name}"]
-        assert isinstance(part, bytes)
-        yield name, part
+        yield name, _cold(snapshot, name)
+
+
+def _parts_4(snapshot: Snapshot) -> Iterator[tuple[str, bytes]]:
+    yield from canonical_parts(section_group(snapshot.sections, "hot/", FORMS))
+    for name in COLD_SECTIONS_4:
+        yield name, _cold(snapshot, name)
+
+
+def _cold(snapshot: Snapshot, name: str) -> bytes:
+    part = snapshot.sections[f"cold/{name}"]
+    assert isinstance(part, bytes)
+    return part
 
 
 def _check(snapshot: Snapshot, parts: Parts) -> None:
@@ -197,5 +279,5 @@ def _hash(generation: int, snapshot: Snapshot, parts: Parts) -> bytes:
         raise BadSnapshot(snapshot_name(snapshot.number), f"its sections are no state: {error}") from error
 
 
-MIGRATIONS: dict[int, Callable[[Snapshot], Snapshot]] = {1: _from_1, 2: _from_2}
+MIGRATIONS: dict[int, Callable[[Snapshot], Snapshot]] = {1: _from_1, 2: _from_2, 3: _from_3}
 assert set(MIGRATIONS) == set(range(1, GENERATION)), "every older generation has a way on"

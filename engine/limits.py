@@ -89,6 +89,13 @@ BUSTS_MAX = 100_000  # trades busted or corrected, ever
 SALES_MAX = 100_000
 SALE_LOTS_MAX = 1_000  # auction lots in one sale
 SALE_INCREMENTS_MAX = 10**9  # ticks of one bid increment
+SALE_INCREMENT_ROWS_MAX = 100  # of a table of increments
+SALE_CLOCK_NS_MIN = 10**9
+SALE_CLOCK_NS_MAX = 24 * 3600 * 10**9
+SALE_BIDDERS_MAX = 10_000  # registered or admitted in one sale
+SALE_BIDS_MAX = 1_000_000  # taken in one sale, those that wait among them
+SEASONS_MAX = 100_000
+AWARDS_MAX = 2**31 - 1
 
 # Auction lots
 AUCTION_LOTS_MAX = 100_000  # described in the catalogue, ever

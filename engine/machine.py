@@ -27,7 +27,6 @@ from engine.log.snapshot import BadSnapshot, Snapshot, section_group, snapshot_n
 from engine.markets import (
     accounts,
     corrections,
-    helmsman,
     identity,
     kill_switch,
     listings,
@@ -37,9 +36,11 @@ from engine.markets import (
     timers,
 )
 from engine.markets.extensions import Outlook, clearing_of, outlook
+from engine.markets.sales import frame
 from engine.markets.turn import NO_EVENTS, Turn
 from engine.messages import bodies
-from engine.messages.bodies import Bid, Body, EndSale, OpenSale, decode_body
+from engine.messages.bodies import Bid, decode_body
+from engine.messages.body import Body
 from engine.messages.rows import ROW_VERSION
 from engine.state.canonical import state_hash
 from engine.state.cold import cold_sections, venue_of
@@ -51,6 +52,10 @@ from engine.state.venue import EXTENDED, Venue
 def _nothing(turn: Turn, body: Body) -> Reason:
     """TIME fires what is due and SKIP is heeded on replay: neither does anything here."""
     return Reason.NONE
+
+
+def _not_yet(turn: Turn, body: Body) -> Reason:
+    return Reason.KIND_UNKNOWN
 
 
 def _generation(turn: Turn, body: bodies.Generation) -> Reason:
@@ -84,9 +89,19 @@ RULES: dict[CommandKind, Callable[[Turn, Any], Reason]] = {
     CommandKind.CANCEL_AFTER: mass_cancel.cancel_after,
     CommandKind.BUST_TRADE: corrections.bust_trade,
     CommandKind.CORRECT_TRADE: corrections.correct_trade,
-    CommandKind.OPEN_SALE: helmsman.open_sale,
-    CommandKind.BID: helmsman.bid,
-    CommandKind.END_SALE: helmsman.end_sale,
+    CommandKind.BID: frame.bid,
+    CommandKind.END_SALE: frame.end_sale,
+    CommandKind.PLAN_SALE: frame.plan_sale,
+    CommandKind.REGISTER: frame.register,
+    CommandKind.ADMIT: frame.admit,
+    CommandKind.DECIDE_BID: frame.decide_bid,
+    CommandKind.OPEN_BIDS: _not_yet,
+    CommandKind.PROPOSE: _not_yet,
+    CommandKind.SETTLE: _not_yet,
+    CommandKind.SPLIT: _not_yet,
+    CommandKind.DEFINE_SEASON: _not_yet,
+    CommandKind.DESCRIBE_LOT: _not_yet,
+    CommandKind.VOID_SALE: frame.void_sale,
 }
 assert set(RULES) == {kind for kind in CommandKind if kind >= COLD_FIRST}, "every cold command has a rule"
 
@@ -305,10 +320,8 @@ def _decoded(row: np.void, raw: bytes) -> tuple[Body | None, Reason]:
 def _about(body: Body | None) -> tuple[int, int]:
     """(instrument, order) of a cold command's plain answers: what it names, as the event formats have it."""
     if isinstance(body, Bid):
-        return body.lot, body.sale
-    if isinstance(body, OpenSale | EndSale):
-        return 0, body.sale
-    return getattr(body, "instrument", 0), 0
+        return getattr(body.offer, "lot", 0), body.sale
+    return getattr(body, "instrument", 0), getattr(body, "sale", 0)
 
 
 def _refuse(turn: Turn, reason: Reason, instrument: int, order: int) -> None:

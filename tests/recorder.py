@@ -13,6 +13,8 @@ from engine.messages import bodies
 from engine.messages.batch import Batch, cold, join
 from engine.messages.refs import text_ref
 from engine.messages.rows import COMMAND, EXTENSION, ROW_VERSION
+from engine.messages.sales.english import English, EnglishOffer, Step
+from engine.messages.sales.terms import SaleLot, SaleTerms, Stages, Unit
 from engine.oracle import books as oracle
 from engine.state import books as kernel
 
@@ -158,29 +160,53 @@ def open_venue(recorder: Recorder, *, accounts: int = 5, instruments: int = 2) -
     )
 
 
-def auction_sale(
-    now_ns: int, sale: int = 1, *, lots: int = 2, open_for_s: int = 600, **changes: object
-) -> bodies.OpenSale:
-    """A Helmsman sale in USD/lb, opening 4.00, increment 0.10, clock 180 s; account 1 sells lots of 300 kg."""
-    fields: dict[str, object] = {
-        "sale": sale,
-        "title": "best of the season",
-        "lots": tuple(bodies.AuctionLot(1, f"lot {number}", 10, 30_000) for number in range(1, lots + 1)),
+def auction_lots(count: int, **changes: object) -> tuple[SaleLot, ...]:
+    """Lots of 300 kg that account 1 sells."""
+    return tuple(SaleLot(1, f"lot {number}", 10, 30_000, **changes) for number in range(1, count + 1))
+
+
+def auction_sale(now_ns: int, sale: int = 1, *, lots: int = 2, open_for_s: int = 600, **changes: object) -> SaleTerms:
+    """A Helmsman sale in USD/lb, opening 4.00, increment 0.10, clock 180 s; account 1 sells lots of 300 kg.
+
+    `changes`: fields of the terms, or of English and Unit.
+    """
+    english: dict[str, object] = {
         "opening": 400,
-        "increment": 10,
+        "increments": (Step(0, 10),),
         "clock_ns": 180 * SECOND_NS,
         "open_until_ns": now_ns + open_for_s * SECOND_NS,
+    }
+    unit: dict[str, object] = {
         "tick_size": "0.01",
         "price_unit": "USD/lb",
         "currency": "USD",
         "value_numerator": 100_000,
         "value_denominator": 45_359_237,
     }
-    return bodies.OpenSale(**(fields | changes))
+    fields: dict[str, object] = {
+        "sale": sale,
+        "version": 1,
+        "title": "best of the season",
+        "stages": Stages(),
+        "lots": auction_lots(lots),
+    }
+    for name, value in changes.items():
+        if name == "increment":
+            english["increments"] = (Step(0, int(str(value))),)
+        elif name in English.__struct_fields__:
+            english[name] = value
+        elif name in Unit.__struct_fields__:
+            unit[name] = value
+        else:
+            fields[name] = value
+    return SaleTerms(**({"unit": Unit(**unit), "mechanism": English(**english)} | fields))
 
 
-def bid_of(account: int, lot: int, maximum: int, *, sale: int = 1, client_id: str | None = None) -> Batch:
-    return cold(bodies.Bid(sale, lot, maximum), account=account, ref=text_ref(client_id) if client_id else (0, 0, 0))
+def bid_of(
+    account: int, lot: int, maximum: int, *, sale: int = 1, client_id: str | None = None, **offer: object
+) -> Batch:
+    body = bodies.Bid(sale, EnglishOffer(lot, maximum, **offer))
+    return cold(body, account=account, ref=text_ref(client_id) if client_id else (0, 0, 0))
 
 
 def kinds(events: np.ndarray) -> list[int]:

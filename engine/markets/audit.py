@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from engine.codes import UNCROSS_FROM, SaleState, TimerKind
+from engine.codes import UNCROSS_FROM, SaleStage, SaleState, TimerKind
 from engine.limits import ACCOUNT_LIMITS_MAX, BUSTS_MAX, CURRENCIES_MAX
 from engine.markets.collars import collar_of
+from engine.markets.sales.closing import OF_A_SALE
+from engine.messages.sales.english import English
 from engine.state.hot import Hot
+from engine.state.sales.english import EnglishState
+from engine.state.sales.sale import Sale
 from engine.state.venue import CALENDAR, EXTENDED, Timer, Venue
 
 
@@ -61,5 +65,25 @@ def _timers(venue: Venue, hot: Hot) -> None:
         assert 1 <= extension.count <= venue.instruments[instrument].extensions_max
         assert extension.timer not in every or every[extension.timer].kind == TimerKind.UNCROSS
     for sale in venue.sales.values():
-        kind = {SaleState.OPEN: TimerKind.SALE_OPEN_UNTIL, SaleState.PENDING: TimerKind.SALE_CLOCK}.get(sale.state)
-        assert kind is None or every[sale.timer].kind == kind, f"sale {sale.sale} has its timer"
+        _sale(sale, every)
+
+
+def _sale(sale: Sale, timers: dict[int, Timer]) -> None:
+    """Its timers are there, and no others; an English sale's prices follow from its bids."""
+    own = {one.timer for one in timers.values() if one.kind in OF_A_SALE and one.subject == sale.sale}
+    if sale.stage >= SaleStage.FINISHED:
+        assert not own, f"sale {sale.sale} is over"
+        return
+    assert not sale.stage_timer or timers[sale.stage_timer].kind == TimerKind.SALE_STAGE
+    if not isinstance(sale.market, EnglishState):
+        return
+    market = sale.market
+    clocks = {clock.timer for clock in market.clocks.values() if clock.timer}
+    assert own == clocks | {sale.stage_timer, market.open_timer, market.stop_timer} - {0}, f"timers of {sale.sale}"
+    for lot, plan in zip(market.lots, sale.terms.lots, strict=True):
+        assert lot.price is None or lot.price <= lot.standing[lot.leader].maximum
+        assert sum(one.filled for one in lot.standing.values()) <= plan.bags
+        assert plan.seller not in lot.standing, "nobody bids on an own lot"
+        assert lot.standing.keys() == {one.account for one in lot.placed}
+    if isinstance(sale.terms.mechanism, English) and sale.terms.mechanism.style == "helmsman":
+        assert bool(clocks) == (sale.state == SaleState.PENDING), "its clocks run while it is pending"

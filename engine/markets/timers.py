@@ -3,9 +3,12 @@
 | timer           | when due                   | after an outage |
 | PHASE_MOVE      | the calendar's move        | later by the outage: members had no venue to act on |
 | UNCROSS         | the calendar's uncross     | later by the outage, so that the call keeps its length |
-| SALE_OPEN_UNTIL | lots without a bid pass in | later by the outage |
-| SALE_CLOCK      | the sale is finished       | the whole clock again from now |
+| SALE_OPEN_UNTIL | lots without a bid pass in | later by the outage (as its mechanism says) |
+| SALE_CLOCK      | lots of a sale close       | Helmsman: the whole clock again from now (as its mechanism says) |
 | CLIENT_ID_SWEEP | old text ids are forgotten | as due: it is about time, not about people |
+| SALE_STAGE      | the sale's next stage begins | later by the outage |
+| SALE_ROUND      | as its mechanism says      | as its mechanism says |
+| AWARD_DUE       | the deadline of an award   | later by the outage |
 | EXPIRY          | gtd orders end             | as due: the order says a time of the world |
 | CANCEL_AFTER    | an account's orders end    | as due: nobody was there to renew it |
 | DAY_END         | day orders end             | as due: the day is over |
@@ -19,7 +22,8 @@ from collections.abc import Callable
 
 from engine import limits
 from engine.codes import EventKind, Reason, TimerKind
-from engine.markets import helmsman, mass_cancel, phases
+from engine.markets import mass_cancel, phases
+from engine.markets.sales import frame, hammer
 from engine.markets.turn import Turn
 from engine.messages import bodies
 from engine.state.hot import Hot
@@ -48,8 +52,11 @@ def arm_sweep(turn: Turn) -> None:
 FIRE: dict[TimerKind, Callable[[Turn, Timer], None]] = {
     TimerKind.PHASE_MOVE: phases.move_due,
     TimerKind.UNCROSS: phases.uncross_due,
-    TimerKind.SALE_OPEN_UNTIL: lambda turn, timer: helmsman.open_until_reached(turn, turn.venue.sales[timer.subject]),
-    TimerKind.SALE_CLOCK: lambda turn, timer: helmsman.clock_ran_out(turn, turn.venue.sales[timer.subject]),
+    TimerKind.SALE_OPEN_UNTIL: frame.due,
+    TimerKind.SALE_CLOCK: frame.due,
+    TimerKind.SALE_ROUND: frame.due,
+    TimerKind.SALE_STAGE: frame.stage_due,
+    TimerKind.AWARD_DUE: hammer.award_due,
     TimerKind.CLIENT_ID_SWEEP: sweep_due,
     TimerKind.CANCEL_AFTER: mass_cancel.cancel_after_due,
     TimerKind.DAY_END: phases.day_end_due,
@@ -117,8 +124,9 @@ def go_on(turn: Turn, timer: Timer, away_ns: int) -> None:
     timers = turn.venue.timers
     if timer.kind in (TimerKind.PHASE_MOVE, TimerKind.UNCROSS):
         timers.postpone(timer, timer.due_ns + away_ns)
-    elif timer.kind == TimerKind.SALE_OPEN_UNTIL:
-        moved = timers.postpone(timer, timer.due_ns + away_ns)
-        turn.venue.sales[timer.subject].open_until_ns = moved.due_ns
-    elif timer.kind == TimerKind.SALE_CLOCK:
-        helmsman.restart_clock(turn, turn.venue.sales[timer.subject])
+    elif timer.kind in (TimerKind.SALE_OPEN_UNTIL, TimerKind.SALE_CLOCK, TimerKind.SALE_ROUND):
+        frame.resumed(turn, timer, away_ns)
+    elif timer.kind == TimerKind.SALE_STAGE:
+        frame.stage_resumed(turn, timer, away_ns)
+    elif timer.kind == TimerKind.AWARD_DUE:
+        hammer.resume(turn, timer, away_ns)

@@ -44,6 +44,7 @@ _REPORT = _fields("kind instrument price qty leaves")  # of a trade of the past:
 _OWN_REPORT = _REPORT | _fields("order counter_order")
 _report = Audience(_REPORT, _OWN_REPORT | {"account"}, _OWN_REPORT | {"counter_account"}, _ALL)
 _own_bid = Audience(NOBODY, _OWN_LOT, NOBODY, _OWN_LOT - {"price"})
+_decided_bid = Audience(NOBODY, _OWN_LOT | {"counter_order"}, NOBODY, _OWN_LOT - {"price"} | {"counter_order"})
 
 AUDIENCE: dict[EventKind, Audience] = {
     EventKind.ACCEPTED: _private,
@@ -101,5 +102,16 @@ AUDIENCE: dict[EventKind, Audience] = {
     EventKind.LOT_SOLD: Audience(_LOT, _LOT | {"account"}, _LOT | {"counter_account"}, _ALL),
     EventKind.LOT_PASSED_IN: Audience(_LOT, _LOT, _LOT, _ALL),
     EventKind.SALE_FINISHED: _open,
+    EventKind.SALE_PLANNED: _open,
+    EventKind.SALE_STAGE: _open,
+    EventKind.BIDDER_SET: Audience(NOBODY, _fields("kind order account qty leaves"), NOBODY, _ALL),
+    EventKind.LOT_CHANGED: Audience(_LOT, _LOT, _LOT, _LOT),
+    EventKind.ROUND: _open,
+    EventKind.BID_VOIDED: _decided_bid,
+    EventKind.BID_WAITS: _decided_bid,
+    EventKind.AWARD_SET: Audience(NOBODY, _OWN_LOT, _OWN_LOT - {"account"} | {"counter_account"}, _ALL),
+    EventKind.LOT_DESCRIBED: _open,
+    EventKind.SEASON_DEFINED: _open,
+    EventKind.SALE_VOIDED: _open,
 }
 assert set(AUDIENCE) == set(EventKind), "every kind of event says who may see it"

@@ -9,34 +9,47 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from engine import limits
 from engine.codes import CommandKind
-
-U4 = Annotated[int, Meta(ge=0, le=2**32 - 1)]
-AccountId = Annotated[int, Meta(ge=1, le=limits.ACCOUNTS_MAX)]
-InstrumentId = Annotated[int, Meta(ge=1, le=limits.INSTRUMENTS_MAX)]
-PriceTicks = Annotated[int, Meta(ge=-limits.PRICE_TICKS_MAX, le=limits.PRICE_TICKS_MAX)]
-QtyLots = Annotated[int, Meta(ge=1, le=limits.QTY_LOTS_MAX)]
-TimeNs = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-Name = Annotated[str, Meta(min_length=1, max_length=64)]
-Code = Annotated[str, Meta(pattern=r"^[A-Z0-9][A-Z0-9._-]{0,31}\Z")]
-Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")]
-DecimalText = Annotated[str, Meta(pattern=r"^[0-9]{1,12}(\.[0-9]{1,12})?\Z")]
-Label = Annotated[str, Meta(max_length=256)]
-Digest = Annotated[bytes, Meta(min_length=16, max_length=16)]
-Rules = Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,40}\Z")]
-Bps = Annotated[int, Meta(ge=0, le=limits.COLLAR_BPS_MAX)]
-FloorTicks = Annotated[int, Meta(ge=0, le=limits.PRICE_TICKS_MAX)]
-ExtensionNs = Annotated[int, Meta(ge=0, le=limits.EXTENSION_NS_MAX)]  # below EXTENSION_NS_MIN: only where there is none
-Extensions = Annotated[int, Meta(ge=0, le=limits.EXTENSIONS_MAX)]
-WidenBps = Annotated[int, Meta(ge=0, le=limits.WIDEN_BPS_MAX)]
-Outcome = Annotated[str, Meta(pattern=r"^(print|halt)\Z")]
-
-
-class Body(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Array-like: the order of the fields is the format; a new field goes last, with a default."""
+from engine.messages.body import (
+    U4,
+    AccountId,
+    Body,
+    Bps,
+    Code,
+    Currency,
+    DecimalText,
+    Digest,
+    ExtensionNs,
+    Extensions,
+    FloorTicks,
+    InstrumentId,
+    Label,
+    Name,
+    Outcome,
+    PriceTicks,
+    QtyLots,
+    Rules,
+    TimeNs,
+    WidenBps,
+)
+from engine.messages.sales.commands import (
+    Admit,
+    Bid,
+    DecideBid,
+    DefineSeason,
+    DescribeLot,
+    EndSale,
+    OpenBids,
+    Propose,
+    Register,
+    Settle,
+    Split,
+    VoidSale,
+)
+from engine.messages.sales.terms import SaleTerms
 
 
 class Time(Body, frozen=True):
@@ -275,50 +288,6 @@ class CorrectTrade(Body, frozen=True):
     why: Label = ""
 
 
-class AuctionLot(Body, frozen=True):
-    seller: AccountId
-    title: Label
-    bags: QtyLots
-    bag_grams: Annotated[int, Meta(ge=1_000, le=100_000)]
-    attributes: dict[str, str] = {}  # origin, variety, score, ...: shown
-
-
-class OpenSale(Body, frozen=True):
-    """A Helmsman sale: all lots open together; the common clock starts when every lot has a bid.
-
-    `increment` and `opening` are in ticks of `tick_size` per `price_unit`. A lot without a bid by
-    `open_until_ns` passes in, and the clock starts for the rest.
-    """
-
-    sale: Annotated[int, Meta(ge=1, le=limits.SALES_MAX)]
-    title: Label
-    lots: Annotated[tuple[AuctionLot, ...], Meta(min_length=1, max_length=limits.SALE_LOTS_MAX)]
-    opening: Annotated[int, Meta(ge=1, le=limits.PRICE_TICKS_MAX)]
-    increment: Annotated[int, Meta(ge=1, le=limits.SALE_INCREMENTS_MAX)]
-    clock_ns: Annotated[int, Meta(ge=1_000_000_000, le=24 * 3600 * 10**9)]
-    open_until_ns: TimeNs
-    tick_size: DecimalText
-    price_unit: Label  # "USc/lb"
-    currency: Currency
-    value_numerator: Annotated[int, Meta(ge=1, le=2**62)]  # minor units of currency = ticks x grams x num / den
-    value_denominator: Annotated[int, Meta(ge=1, le=2**62)]
-
-
-class Bid(Body, frozen=True):
-    """A proxy bid: the most that the row's account will pay. Only its owner ever sees it."""
-
-    sale: Annotated[int, Meta(ge=1, le=limits.SALES_MAX)]
-    lot: Annotated[int, Meta(ge=1, le=limits.SALE_LOTS_MAX)]
-    maximum: PriceTicks
-
-
-class EndSale(Body, frozen=True):
-    """Operator's: end a sale now; leading bids stand."""
-
-    sale: Annotated[int, Meta(ge=1, le=limits.SALES_MAX)]
-    why: Label = ""
-
-
 BODIES: dict[CommandKind, type[Body]] = {
     CommandKind.TIME: Time,
     CommandKind.RESUME: Resume,
@@ -343,9 +312,19 @@ BODIES: dict[CommandKind, type[Body]] = {
     CommandKind.CANCEL_AFTER: CancelAfter,
     CommandKind.BUST_TRADE: BustTrade,
     CommandKind.CORRECT_TRADE: CorrectTrade,
-    CommandKind.OPEN_SALE: OpenSale,
     CommandKind.BID: Bid,
     CommandKind.END_SALE: EndSale,
+    CommandKind.PLAN_SALE: SaleTerms,
+    CommandKind.REGISTER: Register,
+    CommandKind.ADMIT: Admit,
+    CommandKind.DECIDE_BID: DecideBid,
+    CommandKind.OPEN_BIDS: OpenBids,
+    CommandKind.PROPOSE: Propose,
+    CommandKind.SETTLE: Settle,
+    CommandKind.SPLIT: Split,
+    CommandKind.DEFINE_SEASON: DefineSeason,
+    CommandKind.DESCRIBE_LOT: DescribeLot,
+    CommandKind.VOID_SALE: VoidSale,
 }
 _KIND_OF = {body: kind for kind, body in BODIES.items()}
 _DECODERS = {kind: msgspec.msgpack.Decoder(body) for kind, body in BODIES.items()}

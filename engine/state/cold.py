@@ -11,10 +11,10 @@ from fractions import Fraction
 from typing import Any
 
 import msgspec
-from msgspec import structs
 
 from engine.domain.instruments import Instrument
-from engine.state.sales import LotState, Sale
+from engine.state.canonical_form import ordered
+from engine.state.sales.sale import Sale
 from engine.state.venue import (
     Account,
     AccountLimits,
@@ -43,13 +43,8 @@ def _rich(kind: type, value: Any) -> Any:
     raise TypeError(f"{kind.__name__} has no canonical form")
 
 
+_PLAIN = msgspec.msgpack.Encoder()  # of what is in order
 _ENCODER = msgspec.msgpack.Encoder(order="deterministic", enc_hook=_plain)
-
-
-def _sale(sale: Sale) -> dict[str, Any]:
-    """A sale with the maxima of its lots by account."""
-    lots = [structs.asdict(lot) | {"maxima": sorted(lot.maxima.items())} for lot in sale.lots]
-    return structs.asdict(sale) | {"lots": lots}
 
 
 def cold_sections(venue: Venue) -> Iterator[tuple[str, bytes]]:
@@ -70,11 +65,11 @@ def cold_sections(venue: Venue) -> Iterator[tuple[str, bytes]]:
         "extensions": [[key, venue.extensions[key]] for key in sorted(venue.extensions)],
         "cancel_after": sorted(venue.cancel_after.items()),
         "corrections": [[key, venue.corrections[key]] for key in sorted(venue.corrections)],
-        "sales": [_sale(venue.sales[key]) for key in sorted(venue.sales)],
+        "sales": ordered([venue.sales[key] for key in sorted(venue.sales)]),
         "remembered": [[key, venue.remembered[key]] for key in sorted(venue.remembered)],
     }
     for name, content in sections.items():
-        yield name, _ENCODER.encode(content)
+        yield name, (_PLAIN if name == "sales" else _ENCODER).encode(content)
 
 
 def venue_of(sections: Mapping[str, bytes]) -> Venue:
@@ -102,11 +97,6 @@ def venue_of(sections: Mapping[str, bytes]) -> Venue:
     venue.extensions = dict(read("extensions", list[tuple[int, Extension]]))
     venue.cancel_after = dict(read("cancel_after", list[tuple[int, int]]))
     venue.corrections = dict(read("corrections", list[tuple[tuple[int, int], Correction]]))
-    venue.sales = {sale.sale: sale for sale in map(_sale_of, read("sales", list[dict[str, Any]]))}
+    venue.sales = {sale.sale: sale for sale in read("sales", list[Sale])}
     venue.recall(dict(read("remembered", list[tuple[tuple[int, int, int, int], Remembered]])))
     return venue
-
-
-def _sale_of(told: dict[str, Any]) -> Sale:
-    lots = [msgspec.convert(lot | {"maxima": dict(lot["maxima"])}, LotState) for lot in told["lots"]]
-    return msgspec.convert(told | {"lots": lots}, Sale)

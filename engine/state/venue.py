@@ -14,10 +14,20 @@ from sortedcontainers import SortedDict
 
 from engine.codes import TimerKind
 from engine.domain.instruments import Instrument
-from engine.state.sales import Sale
+from engine.state.sales.sale import Sale
 
 # Timers that an outage moves, and that stand still while the kill switch is on.
-EXTENDED = frozenset({TimerKind.PHASE_MOVE, TimerKind.UNCROSS, TimerKind.SALE_OPEN_UNTIL, TimerKind.SALE_CLOCK})
+EXTENDED = frozenset(
+    {
+        TimerKind.PHASE_MOVE,
+        TimerKind.UNCROSS,
+        TimerKind.SALE_OPEN_UNTIL,
+        TimerKind.SALE_CLOCK,
+        TimerKind.SALE_STAGE,
+        TimerKind.SALE_ROUND,
+        TimerKind.AWARD_DUE,
+    }
+)
 CALENDAR = frozenset({TimerKind.PHASE_MOVE, TimerKind.UNCROSS, TimerKind.DAY_END})
 
 

@@ -10,16 +10,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from engine.codes import EventKind, Reason, SaleState
 from engine.machine import Machine
 from engine.messages import bodies
+from engine.messages.sales.terms import SaleLot
 from engine.oracle.books import Books
-from engine.state.sales import Sale
+from engine.state.sales.english import EnglishLot, EnglishState
+from engine.state.sales.sale import Sale
 from tests.recorder import SECOND_NS, Recorder, auction_sale, bid_of, kinds, open_venue
 
 SELLER, A, Z, THIRD = 1, 2, 3, 4
-VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "auction-vectors.json").read_text(encoding="utf-8"))
+VECTORS = json.loads((Path(__file__).parents[3] / "vectors" / "auction-vectors.json").read_text(encoding="utf-8"))
 VECTOR = {vector["id"]: vector for vector in VECTORS["vectors"]}
 
 
@@ -35,6 +38,18 @@ def sale_in(recorder: Recorder) -> Sale:
     return recorder.machine.venue.sales[1]
 
 
+def lots_in(recorder: Recorder) -> list[EnglishLot]:
+    market = sale_in(recorder).market
+    assert isinstance(market, EnglishState)
+    return market.lots
+
+
+def due_ns_in(recorder: Recorder, scope: int = 0) -> int:
+    market = sale_in(recorder).market
+    assert isinstance(market, EnglishState)
+    return market.clocks[scope].due_ns
+
+
 def reason_of(events: np.ndarray) -> Reason:
     return Reason(int(events["reason"][-1]))
 
@@ -45,7 +60,7 @@ def reason_of(events: np.ndarray) -> Reason:
 def test_the_published_proxy_example():
     """Vollers, "How to bid in an auction": start 4.00, increment 0.10."""
     recorder = on_sale()
-    lot = sale_in(recorder).lots[0]
+    lot = lots_in(recorder)[0]
     for account, maximum, price, leader in [
         (A, 400, 400, A),
         (Z, 470, 410, Z),
@@ -67,7 +82,7 @@ def test_a_challenger_displays_one_step_above_the_standing_bid():
     recorder = on_sale(opening=given_["current_bid"], increment=given_["increment"])
     recorder.do(bid_of(A, 1, given_["current_bid"]))
     recorder.do(bid_of(Z, 1, given_["new_bidder_maximum"]))
-    assert (sale_in(recorder).lots[0].price, sale_in(recorder).lots[0].leader) == (expected["displayed_bid"], Z)
+    assert (lots_in(recorder)[0].price, lots_in(recorder)[0].leader) == (expected["displayed_bid"], Z)
 
 
 def test_a_maximum_defends_itself_by_one_step():
@@ -76,7 +91,7 @@ def test_a_maximum_defends_itself_by_one_step():
     recorder.do(bid_of(A, 1, given_["first_max"]))
     for maximum in given_["challenger_bids"]:
         recorder.do(bid_of(Z, 1, maximum))
-    assert (sale_in(recorder).lots[0].price, sale_in(recorder).lots[0].leader) == (expected["displayed_bid"], A)
+    assert (lots_in(recorder)[0].price, lots_in(recorder)[0].leader) == (expected["displayed_bid"], A)
 
 
 def test_of_equal_maxima_the_first_placed_leads_at_that_maximum():
@@ -85,7 +100,7 @@ def test_of_equal_maxima_the_first_placed_leads_at_that_maximum():
     recorder = on_sale()
     recorder.do(bid_of(A, 1, round(maximum * 100)))
     recorder.do(bid_of(Z, 1, round(same * 100)))
-    assert (sale_in(recorder).lots[0].price, sale_in(recorder).lots[0].leader) == (4000, A)
+    assert (lots_in(recorder)[0].price, lots_in(recorder)[0].leader) == (4000, A)
 
 
 def test_any_bid_starts_the_one_clock_of_all_lots_again():
@@ -97,8 +112,8 @@ def test_any_bid_starts_the_one_clock_of_all_lots_again():
         recorder.ts_ns = start_ns + at_s * SECOND_NS
         events = recorder.do(bid_of(A if step < given_["lots"] else Z, lot, 400 + 100 * step))
         assert events["kind"][0] == EventKind.BID_ACCEPTED
-    assert sale_in(recorder).clock_due_ns == start_ns + expected["finishes_at_s"] * SECOND_NS
-    recorder.ts_ns = sale_in(recorder).clock_due_ns - 1
+    assert due_ns_in(recorder) == start_ns + expected["finishes_at_s"] * SECOND_NS
+    recorder.ts_ns = due_ns_in(recorder) - 1
     assert kinds(recorder.do(bodies.Time())) == [EventKind.DONE]
     recorder.ts_ns += 1
     assert kinds(recorder.do(bodies.Time())).count(EventKind.LOT_SOLD) == 3
@@ -140,7 +155,7 @@ def bodies_of(recorder: Recorder) -> str:
     ("terms", "reason"),
     [
         ({"sale": 1}, Reason.ALREADY_EXISTS),
-        ({"lots": (bodies.AuctionLot(99, "whose", 1, 30_000),)}, Reason.ACCOUNT_UNKNOWN),
+        ({"plan": (SaleLot(99, "whose", 1, 30_000),)}, Reason.ACCOUNT_UNKNOWN),
         ({"tick_size": "0.00"}, Reason.BODY_INVALID),
         ({"tick_size": "01"}, Reason.BODY_INVALID),
         ({"open_until_ns": 5}, Reason.DUE_IN_PAST),
@@ -149,9 +164,9 @@ def bodies_of(recorder: Recorder) -> str:
 )
 def test_a_sale_that_cannot_be_held_is_refused(terms, reason):
     recorder = on_sale()
-    body = auction_sale(recorder.ts_ns, **({"sale": 2} | {key: terms[key] for key in terms if key != "lots"}))
-    if "lots" in terms:
-        body = bodies.OpenSale(**({field: getattr(body, field) for field in body.__struct_fields__} | terms))
+    body = auction_sale(recorder.ts_ns, **({"sale": 2} | {key: terms[key] for key in terms if key != "plan"}))
+    if "plan" in terms:
+        body = structs.replace(body, lots=terms["plan"])
     before = bodies_of(recorder)
     assert reason_of(recorder.do(body)) == reason
     assert bodies_of(recorder) == before
@@ -182,22 +197,22 @@ def test_the_clock_waits_for_a_bid_on_every_lot():
 def test_only_what_others_can_see_starts_the_clock_again(bid, resets):
     recorder = on_sale()
     recorder.do(bid_of(A, 1, 500), bid_of(A, 2, 400))
-    due_ns = sale_in(recorder).clock_due_ns
+    due_ns = due_ns_in(recorder)
     events = recorder.do(bid_of(*bid), after_s=10)
     assert (EventKind.CLOCK in kinds(events)) == resets
-    assert sale_in(recorder).clock_due_ns == (recorder.ts_ns + 180 * SECOND_NS if resets else due_ns)
+    assert due_ns_in(recorder) == (recorder.ts_ns + 180 * SECOND_NS if resets else due_ns)
 
 
 def test_a_bid_at_the_due_time_is_late():
     recorder = on_sale()
     recorder.do(bid_of(A, 1, 400), bid_of(A, 2, 400))
-    recorder.ts_ns = sale_in(recorder).clock_due_ns
+    recorder.ts_ns = due_ns_in(recorder)
     events = recorder.do(bid_of(Z, 1, 500))
     assert kinds(events) == [
         EventKind.TIMER, EventKind.LOT_SOLD, EventKind.LOT_SOLD, EventKind.SALE_FINISHED, EventKind.BID_LATE,
     ]  # fmt: skip
     assert reason_of(events) == Reason.BID_LATE
-    assert sale_in(recorder).lots[0].leader == A
+    assert lots_in(recorder)[0].leader == A
 
 
 def test_lots_without_a_bid_pass_in_and_the_clock_starts_for_the_rest():
@@ -237,9 +252,9 @@ def test_a_leader_in_a_tie_who_raises_pays_one_step_more():
     """Rule 3 holds at every moment: min(higher maximum, lower maximum + increment)."""
     recorder = on_sale()
     recorder.do(bid_of(A, 1, 500), bid_of(Z, 1, 500))
-    assert sale_in(recorder).lots[0].price == 500
+    assert lots_in(recorder)[0].price == 500
     events = recorder.do(bid_of(A, 1, 550))
-    assert sale_in(recorder).lots[0].price == 510
+    assert lots_in(recorder)[0].price == 510
     assert kinds(events) == [EventKind.BID_ACCEPTED, EventKind.LOT_LEADER, EventKind.LOT_PRICE]
 
 
@@ -247,7 +262,7 @@ def test_value_of_a_sold_lot_is_exact():
     """300 kg at 4.80 USD/lb: 300 / 0.45359237 x 4.80 = 3,174.66 USD."""
     recorder = on_sale()
     sale = sale_in(recorder)
-    assert sale.value_minor(sale.lots[0], 480) == 317_466
+    assert sale.value_minor(sale.grams(1), 480) == 317_466
 
 
 # --- properties ------------------------------------------------------------------------------------------------------
@@ -281,18 +296,18 @@ def test_price_and_leader_follow_from_the_maxima(steps):
     sale = sale_in(recorder)
     accepted: dict[int, list[tuple[int, int]]] = {1: [], 2: []}
     for account, lot, maximum, after_s in steps:
-        due_before, prices_before = sale.clock_due_ns, [(each.price, each.leader) for each in sale.lots]
+        due_before, prices_before = due_ns_in(recorder), [(each.price, each.leader) for each in lots_in(recorder)]
         events = recorder.do(bid_of(account, lot, maximum), after_s=after_s)
         own = events[(events["account"] == account) & (events["kind"] == EventKind.BID_ACCEPTED)]
         if len(own):
             accepted[lot].append((account, maximum))
-            assert (sale.lots[lot - 1].price, sale.lots[lot - 1].leader) == by_the_rule(accepted[lot])
+            assert (lots_in(recorder)[lot - 1].price, lots_in(recorder)[lot - 1].leader) == by_the_rule(accepted[lot])
         elif sale.state != SaleState.FINISHED:
-            assert sale.clock_due_ns == due_before or EventKind.TIMER in kinds(events)
-        if sale.state == SaleState.PENDING and [(each.price, each.leader) for each in sale.lots] == prices_before:
-            assert sale.clock_due_ns == due_before or EventKind.TIMER in kinds(events)
-        for each in sale.lots:
-            assert each.price is None or each.price <= each.maximum == each.maxima[each.leader]
+            assert due_ns_in(recorder) == due_before or EventKind.TIMER in kinds(events)
+        if sale.state == SaleState.PENDING and [(each.price, each.leader) for each in lots_in(recorder)] == prices_before:
+            assert due_ns_in(recorder) == due_before or EventKind.TIMER in kinds(events)
+        for each in lots_in(recorder):
+            assert each.price is None or each.price <= each.standing[each.leader].maximum
             assert each.leader != SELLER
 
 

@@ -1,0 +1,1 @@
+"""Sales of auction lots: one frame, and a rule for each mechanism."""

@@ -1,0 +1,60 @@
+"""What a mechanism gives to the frame, and which there are.
+
+A rule that refuses has told and changed nothing. Timers are the sale's: subject = sale, phase = what the mechanism
+says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from msgspec import Struct
+
+from engine.codes import Reason
+from engine.markets.sales import english, english_views
+from engine.markets.turn import Turn
+from engine.messages.sales.english import English
+from engine.messages.sales.terms import SaleTerms, Terms
+from engine.state.sales.sale import Sale
+from engine.state.venue import Timer
+
+
+class Mechanism(NamedTuple):
+    check: Callable[[Turn, SaleTerms], Reason]  # what the form of the terms cannot say; at PLAN_SALE
+    opened: Callable[[Turn, Sale], None]  # pre-bids or the live stage begin: makes the market, sets timers, tells it
+    bid: Callable[[Turn, Sale, Any], Reason]  # of turn.account, after the frame's checks
+    due: Callable[[Turn, Sale, Timer], None]  # SALE_CLOCK, SALE_OPEN_UNTIL, SALE_ROUND
+    resume: Callable[[Turn, Sale, Timer, int], None]  # nobody could act for so many ns
+    end: Callable[[Turn, Sale], None]  # the operator ends it now
+    void_bid: Callable[[Turn, Sale, int], Reason]  # the bid of that sequence
+    public_view: Callable[[Sale], Struct]  # of named fields; the market is None until it opens
+    account_view: Callable[[Sale, int], Struct]
+    operator_view: Callable[[Sale], Struct]
+    # SECRET: (account, price it would pay, bags) of who comes next for a lot, best first
+    offers_next: Callable[[Sale, int], list[tuple[int, int, int]]]
+    prebids: bool = False  # takes offers before it is live
+    accept_bid: Callable[[Turn, Sale, int], Reason] | None = None  # takes one that waits; None: none ever waits
+
+
+MECHANISMS: dict[type[Terms], Mechanism] = {
+    English: Mechanism(
+        check=english.check,
+        opened=english.opened,
+        bid=english.bid,
+        due=english.due,
+        resume=english.resume,
+        end=english.end,
+        void_bid=english.void_bid,
+        public_view=english_views.public_view,
+        account_view=english_views.account_view,
+        operator_view=english_views.operator_view,
+        offers_next=english.offers_next,
+        prebids=True,
+        accept_bid=english.accept_bid,
+    ),
+}
+
+
+def mechanism_of(sale: Sale) -> Mechanism:
+    return MECHANISMS[type(sale.terms.mechanism)]

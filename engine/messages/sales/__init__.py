@@ -1,0 +1,1 @@
+"""Bodies of the commands of sales: terms, offers and what operators say."""

@@ -1,0 +1,1 @@
+"""Registers of sales: the sale itself, and what each mechanism keeps of it."""

@@ -1,0 +1,9 @@
+"""Dutch clock: state of a sale while it is open and after."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class DutchState(Struct, tag="dutch"):
+    """Nothing yet."""

@@ -1,0 +1,9 @@
+"""Japanese clock: state of a sale while it is open and after."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class JapaneseState(Struct, tag="japanese"):
+    """Nothing yet."""

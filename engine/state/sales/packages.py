@@ -1,0 +1,9 @@
+"""Package bids: state of a sale while it is open and after."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class PackagesState(Struct, tag="packages"):
+    """Nothing yet."""
