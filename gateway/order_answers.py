@@ -23,7 +23,7 @@ from engine.codes import (
 )
 from engine.domain.instruments import Instrument
 from engine.machine import Machine
-from engine.markets.sale_views import account_view
+from engine.markets.sales.english_views import own_lot_view
 from gateway.forms import Form, scale_of
 from gateway.market_data.views import listed
 from gateway.order_terms import UNPRICED_TYPES
@@ -96,7 +96,7 @@ class Answers:
         duplicate = kind == EventKind.DUPLICATE
         if kind in (EventKind.REJECTED, EventKind.BID_LATE) or (duplicate and first["reason"]):
             raise of_reason(int(first["reason"]) or Reason.BID_LATE, seq=seq)
-        seen = account_view(self.machine.venue.sales[sale], account).lots[lot - 1]
+        seen = own_lot_view(self.machine.venue.sales[sale], lot, account)
         return {
             "status": "accepted",
             "sale": sale,

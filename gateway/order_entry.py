@@ -19,6 +19,7 @@ from engine.messages.batch import Batch, cold
 from engine.messages.bodies import Bid, CancelAfter, MassCancel
 from engine.messages.refs import text_ref
 from engine.messages.rows import COMMAND, EXTENSION, ROW_VERSION
+from engine.messages.sales.english import EnglishOffer
 from gateway.order_answers import Answers, Entry
 from gateway.order_terms import TermsRequest, extension_row, lots_of, terms_of, ticks_of, valid_until_of
 from gateway.problems import Problem, of_reason
@@ -154,7 +155,7 @@ class Desk(Answers):
             raise of_reason(Reason.SALE_UNKNOWN)
         form, hi, lo, _ = ref_of(client_bid_id, "/client_bid_id")
         ticks = ticks_of(maximum, terms.tick_size, "/maximum")
-        return cold(Bid(sale, lot, ticks), account=account, ref=(form, hi, lo))
+        return cold(Bid(sale, EnglishOffer(lot, ticks)), account=account, ref=(form, hi, lo))
 
     def listing(self, symbol: str, pointer: str = "/instrument") -> Instrument:
         listing = self.machine.venue.instrument(symbol)

@@ -57,7 +57,7 @@ GATEWAY_STATUS: dict[str, int] = {
     "internal": 500,
 }
 
-_NOT_FOUND = {Reason.ORDER_UNKNOWN, Reason.SALE_UNKNOWN, Reason.LOT_UNKNOWN, Reason.TRADE_UNKNOWN}
+_NOT_FOUND = {Reason.ORDER_UNKNOWN, Reason.SALE_UNKNOWN, Reason.LOT_UNKNOWN, Reason.TRADE_UNKNOWN, Reason.BID_UNKNOWN}
 _CONFLICT = {
     Reason.PHASE_FORBIDS,
     Reason.STALE_REF,
@@ -74,8 +74,21 @@ _CONFLICT = {
     Reason.STOCK_SHORT,
     Reason.ALREADY_BUSTED,
     Reason.VENUE_STOPPED,
+    Reason.SALE_NOT_OPEN,
+    Reason.VERSION_STALE,
+    Reason.TERMS_FIXED,
+    Reason.AGREEMENT_OTHER,
 }
-_FORBIDDEN = {Reason.NOT_OWNER, Reason.NOT_PERMITTED, Reason.ACCOUNT_UNKNOWN, Reason.ACCOUNT_FROZEN, Reason.SELF_BID}
+_FORBIDDEN = {
+    Reason.NOT_OWNER,
+    Reason.NOT_PERMITTED,
+    Reason.ACCOUNT_UNKNOWN,
+    Reason.ACCOUNT_FROZEN,
+    Reason.SELF_BID,
+    Reason.NOT_REGISTERED,
+    Reason.NOT_ADMITTED,
+    Reason.COMMITMENT_LIMIT,
+}
 _FULL = {Reason.ORDERS_FULL, Reason.STREAMS_FULL, Reason.CLIENT_IDS_FULL}
 _SHARE_FULL = {Reason.STREAMS_SHARE_FULL, Reason.CLIENT_IDS_SHARE_FULL}
 
@@ -122,6 +135,10 @@ POINTER: dict[Reason, str] = {
     Reason.BID_INCREMENT: "/maximum",
     Reason.MAXIMUM_BELOW_PRICE: "/maximum",
     Reason.SELF_BID: "/lot",
+    Reason.BAGS_RANGE: "/bags",
+    Reason.AGREEMENT_OTHER: "/agreement",
+    Reason.VERSION_STALE: "/version",
+    Reason.BID_UNKNOWN: "/bid",
 }
 
 _DETAIL: dict[Reason, str] = {
@@ -173,6 +190,16 @@ _DETAIL: dict[Reason, str] = {
     Reason.BID_INCREMENT: "The maximum is not a whole number of increments above the opening price.",
     Reason.MAXIMUM_BELOW_PRICE: "A leader's maximum cannot go below the price of the lot.",
     Reason.SELF_BID: "A seller does not bid on its own lot.",
+    Reason.SALE_NOT_OPEN: "The sale takes no bids yet.",
+    Reason.NOT_REGISTERED: "The account has not registered for this sale, or not for the agreement that holds.",
+    Reason.NOT_ADMITTED: "The operator has not admitted this account to the sale.",
+    Reason.OFFER_UNFIT: "This sale does not take offers of this kind.",
+    Reason.COMMITMENT_LIMIT: "What the account's bids could come to would be more than its bound in this sale.",
+    Reason.VERSION_STALE: "New terms of a sale have the version after the one that holds.",
+    Reason.TERMS_FIXED: "The sale, or the stage whose time was to change, has begun.",
+    Reason.AGREEMENT_OTHER: "This is not the agreement that the terms of the sale name.",
+    Reason.BID_UNKNOWN: "No bid by this number stands or waits.",
+    Reason.BAGS_RANGE: "Not so many bags of this lot, or not so few.",
     Reason.PHASE_MOVE_ILLEGAL: "The instrument cannot move to this phase from the one it is in.",
 }
 

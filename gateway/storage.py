@@ -19,7 +19,16 @@ from engine.log.files import Files
 
 log = logging.getLogger("qhatu.storage")
 _GROWS = np.zeros(256, bool)
-_GROWS[[CommandKind.NEW, CommandKind.REPLACE, CommandKind.AMEND, CommandKind.OPEN_SALE, CommandKind.BID]] = True
+_GROWS[
+    [
+        CommandKind.NEW,
+        CommandKind.REPLACE,
+        CommandKind.AMEND,
+        CommandKind.BID,
+        CommandKind.PLAN_SALE,
+        CommandKind.REGISTER,
+    ]
+] = True
 
 
 class Storage:

@@ -20,6 +20,7 @@ from tests.recorder import SECOND_NS, T0_NS, Recorder, auction_sale, bid_of, cof
 
 CLASSED, COLLARED, DEPOSITED, UNLISTED = 1, 2, 3, 4  # instruments; more are listed from 5 on
 ACCOUNTS = (1, 2, 3, 4, 5) * 5 + (6,)  # one more than are open
+BIDDERS = (2, 3, 4, 5)  # in the sale that has an operator's approval
 BOOKS = (CLASSED,) * 9 + (COLLARED,) * 5 + (DEPOSITED,) * 3 + (UNLISTED,)
 FIRST_ORDER = 1 << 32
 Flow = list[tuple[int, list[Batch]]]
@@ -65,7 +66,14 @@ def open_markets(recorder: Recorder) -> None:
         bodies.Uncross(DEPOSITED, Phase.CONTINUOUS),
         bodies.Schedule(CLASSED, 1, entries),
         auction_sale(recorder.ts_ns),
-    )
+        auction_sale(
+            recorder.ts_ns, 2, lots=3, scope="lot", approve_bids=True, registration="admission", normal_bids=True,
+            agreement=b"a" * 32, stop_ns=recorder.ts_ns + 900 * SECOND_NS,
+        ),
+        *(cold(bodies.Register(2, b"a" * 32), account=account) for account in BIDDERS),
+        *(bodies.Admit(2, account, True) for account in BIDDERS),
+        *(bid_of(account, 2, 400 + 50 * account, sale=2) for account in BIDDERS),
+    )  # fmt: skip
 
 
 def mixed_flow() -> st.SearchStrategy[Flow]:
@@ -179,7 +187,19 @@ class Draws:
         random = self.random
         named = f"bid-{random.randrange(40)}" if random.randrange(2) else None
         maximum = random.choice((400 + 10 * random.randrange(-1, 40), 405))
-        return bid_of(random.choice(ACCOUNTS), random.randrange(1, 4), maximum, client_id=named)
+        account, lot = random.choice(ACCOUNTS), random.randrange(1, 4)
+        if random.randrange(4):
+            return bid_of(account, lot, maximum, client_id=named)
+        form = random.randrange(6)
+        if form == 0:
+            return cold(bodies.Register(2, random.choice((b"a", b"a", b"b")) * 32), account=account)
+        if form == 1:
+            return cold(bodies.Admit(2, account, random.randrange(5) > 0, random.choice((0, 0, 10**6))))
+        if form == 2:
+            return cold(
+                bodies.DecideBid(2, random.choice((*range(60, 72), random.randrange(60, 500))), random.randrange(2) > 0)
+            )
+        return bid_of(account, lot, maximum, sale=2, normal=random.randrange(3) == 0)
 
     def call(self) -> Batch:
         """A whole call, most often; or any move."""

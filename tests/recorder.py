@@ -168,7 +168,7 @@ def auction_lots(count: int, **changes: object) -> tuple[SaleLot, ...]:
 def auction_sale(now_ns: int, sale: int = 1, *, lots: int = 2, open_for_s: int = 600, **changes: object) -> SaleTerms:
     """A Helmsman sale in USD/lb, opening 4.00, increment 0.10, clock 180 s; account 1 sells lots of 300 kg.
 
-    `changes`: fields of the terms, or of English and Unit.
+    `changes`: fields of the terms, or of English and Unit; `plan`: other lots than these.
     """
     english: dict[str, object] = {
         "opening": 400,
@@ -198,7 +198,7 @@ def auction_sale(now_ns: int, sale: int = 1, *, lots: int = 2, open_for_s: int =
         elif name in Unit.__struct_fields__:
             unit[name] = value
         else:
-            fields[name] = value
+            fields["lots" if name == "plan" else name] = value
     return SaleTerms(**({"unit": Unit(**unit), "mechanism": English(**english)} | fields))
 
 

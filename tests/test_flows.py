@@ -12,11 +12,15 @@ from tests.recorder import Recorder
 
 NOT_DRAWN = {
     CommandKind.RESUME, CommandKind.SKIP, CommandKind.GENESIS, CommandKind.GENERATION, CommandKind.OPEN_ACCOUNT,
-    CommandKind.ADD_KEY, CommandKind.REVOKE_KEY, CommandKind.OPEN_SALE, CommandKind.END_SALE,
+    CommandKind.ADD_KEY, CommandKind.REVOKE_KEY, CommandKind.PLAN_SALE, CommandKind.END_SALE,
+    CommandKind.VOID_SALE, CommandKind.OPEN_BIDS, CommandKind.PROPOSE, CommandKind.SETTLE, CommandKind.SPLIT,
+    CommandKind.DEFINE_SEASON, CommandKind.DESCRIBE_LOT,
 }  # fmt: skip
 NOT_REACHED = {
     EventKind.RESUMED, EventKind.SKIPPED, EventKind.ACCOUNT_OPENED, EventKind.KEY_ADDED, EventKind.KEY_REVOKED,
     EventKind.GENERATION_OPENED, EventKind.SALE_OPENED, EventKind.LOT_PASSED_IN,
+    EventKind.SALE_PLANNED, EventKind.SALE_STAGE, EventKind.SALE_VOIDED, EventKind.LOT_CHANGED, EventKind.ROUND,
+    EventKind.AWARD_SET, EventKind.LOT_DESCRIBED, EventKind.SEASON_DEFINED,
 }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from engine.codes import EventFlag, EventKind, OrderType, Phase, Reason, Side, T
 from engine.messages import bodies
 from engine.messages.batch import cold
 from engine.messages.refs import text_ref
+from engine.messages.sales.english import EnglishOffer
 from tests.recorder import SECOND_NS, coffee, order_row
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def stopped(writer: Writer, book: int) -> None:
     events = writer.do(
         order_row(13, Side.BUY, 6_000, 5, instrument=book),
         order_row(13, Side.BUY, 0, 0, instrument=book, kind=2, ref=text_ref("not-there")),
-        bodies.Bid(1, 1, 500),
+        bodies.Bid(1, EnglishOffer(1, 500)),
         bodies.KillSwitch(True),
     )
     assert Reason.VENUE_STOPPED in set(events["reason"].tolist())

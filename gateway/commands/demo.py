@@ -229,6 +229,7 @@ def sales_table(result: Result) -> Table:
     from rich.table import Table
 
     from engine.domain.units import ticks_to_text
+    from engine.state.sales.english import EnglishState
 
     table = Table(title="Helmsman sales", title_justify="left", show_footer=True, box=box.SIMPLE_HEAD, padding=(0, 1))
     table.add_column("Sale", justify="right")
@@ -239,19 +240,20 @@ def sales_table(result: Result) -> Table:
     table.add_column("Value", justify="right", no_wrap=True)
     total: Counter[str] = Counter()
     for number, sale in sorted(result.machine.venue.sales.items()):
-        for lot in sale.lots:
+        assert isinstance(sale.market, EnglishState)
+        for at, (lot, plan) in enumerate(zip(sale.market.lots, sale.terms.lots, strict=True), 1):
             price = None if lot.price is None else ticks_to_text(lot.price, sale.tick_size)
-            value = 0 if lot.price is None else sale.value_minor(lot, lot.price)
-            total[sale.terms.currency] += value
+            value = 0 if lot.price is None else sale.value_minor(sale.grams(at), lot.price)
+            total[sale.terms.unit.currency] += value
             table.add_row(
                 str(number),
-                lot.terms.title,
-                str(lot.terms.bags),
-                f"{round(Fraction(lot.weight_grams, 1000)):,}",
+                plan.title,
+                str(plan.bags),
+                f"{round(Fraction(sale.grams(at), 1000)):,}",
                 str(lot.bids),
-                f"{price} {sale.terms.price_unit}" if price else "passed in",
+                f"{price} {sale.terms.unit.price_unit}" if price else "passed in",
                 result.labels.get(lot.leader, "-"),
-                f"{value / 100:,.2f} {sale.terms.currency}",
+                f"{value / 100:,.2f} {sale.terms.unit.currency}",
             )
     table.columns[-1].footer = "\n".join(f"{minor / 100:,.2f} {currency}" for currency, minor in sorted(total.items()))
     return table

@@ -31,8 +31,10 @@ from engine.messages.batch import Batch, cold, join
 from engine.messages.bodies import Bid, Resume, Time
 from engine.messages.refs import text_ref
 from engine.messages.rows import COMMAND, ROW_VERSION
+from engine.messages.sales.english import English, EnglishOffer
 from engine.state.books import Books
-from engine.state.sales import Sale
+from engine.state.sales.english import EnglishState
+from engine.state.sales.sale import Sale
 from gateway.config import Config, genesis
 from gateway.demo.actions import Action, BidOn, Heard, LotView, Place, Reprice, SaleView, Withdraw
 from gateway.demo.company import Actor, company
@@ -168,7 +170,7 @@ class Rehearsal:
     def _send(self, actor: Actor, action: Action) -> None:
         account = actor.party.account
         if isinstance(action, BidOn):
-            body = Bid(action.sale, action.lot, action.maximum_ticks)
+            body = Bid(action.sale, EnglishOffer(action.lot, action.maximum_ticks))
             self.submit(cold(body, account, ref=text_ref(action.client_id)))
             return
         if isinstance(action, Place) and action.side is Side.SELL and "r" not in action.client_id:
@@ -281,7 +283,9 @@ def order_batch(action: Action, instrument: int, account: int) -> Batch:
 
 def view_for(sale: Sale, account: int) -> SaleView:
     """A running sale as one account sees it."""
+    terms, market = sale.terms.mechanism, sale.market
+    assert isinstance(terms, English) and isinstance(market, EnglishState)
     lots = tuple(
-        LotView(number, lot.price, not lot.passed_in, lot.leader == account) for number, lot in enumerate(sale.lots, 1)
+        LotView(number, lot.price, not lot.closed, lot.leader == account) for number, lot in enumerate(market.lots, 1)
     )
-    return SaleView(sale.sale, sale.terms.opening, sale.terms.increment, sale.state != SaleState.FINISHED, lots)
+    return SaleView(sale.sale, terms.opening, terms.increments[0].increment, sale.state != SaleState.FINISHED, lots)

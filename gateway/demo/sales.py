@@ -6,7 +6,9 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from engine.domain.units import KG_PER, QUOTATION_PER_KG, decimal_text, parse_decimal, value_factor
-from engine.messages.bodies import AuctionLot, OpenSale
+from engine.messages.sales.english import English, Step
+from engine.messages.sales.terms import SaleLot as PlannedLot
+from engine.messages.sales.terms import SaleTerms, Stages, Unit
 from gateway.config import Config
 from gateway.data.tables import Lot
 from gateway.demo.actions import BidOn, SaleView
@@ -42,27 +44,27 @@ class Catalogue:
         best = max(float(lot.lot.score) for lot in lots)
         return f"Best of the harvest, sale {sale}: {len(lots)} lots, up to {best:.2f} points"
 
-    def open_sale(self, sale: int, now_ns: int) -> OpenSale:
+    def open_sale(self, sale: int, now_ns: int) -> SaleTerms:
         """The command that opens a sale."""
         rule = self.rule
         tick = parse_decimal(rule.tick_size)
         per_gram = value_factor(tick, QUOTATION_PER_KG[rule.price_unit], KG_PER["g"])
-        return OpenSale(
+        return SaleTerms(
             sale=sale,
+            version=1,
             title=self.title_of(sale),
+            unit=Unit(rule.tick_size, rule.price_unit, rule.currency, per_gram.numerator, per_gram.denominator),
+            stages=Stages(),
             lots=tuple(
-                AuctionLot(seller, lot_title(lot), lot.bags, int(lot.bag_kg * 1000), lot_attributes(lot))
+                PlannedLot(seller, lot_title(lot), lot.bags, int(lot.bag_kg * 1000), lot_attributes(lot))
                 for lot, seller in self.lots_of(sale)
             ),
-            opening=int(parse_decimal(rule.opening) / tick),
-            increment=int(parse_decimal(rule.increment) / tick),
-            clock_ns=rule.clock_seconds * SECOND_NS,
-            open_until_ns=now_ns + rule.open_seconds * SECOND_NS,
-            tick_size=rule.tick_size,
-            price_unit=rule.price_unit,
-            currency=rule.currency,
-            value_numerator=per_gram.numerator,
-            value_denominator=per_gram.denominator,
+            mechanism=English(
+                opening=int(parse_decimal(rule.opening) / tick),
+                increments=(Step(0, int(parse_decimal(rule.increment) / tick)),),
+                clock_ns=rule.clock_seconds * SECOND_NS,
+                open_until_ns=now_ns + rule.open_seconds * SECOND_NS,
+            ),
         )
 
     def request(self, sale: int) -> dict[str, object]:

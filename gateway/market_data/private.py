@@ -27,9 +27,10 @@ from engine.codes import (
 )
 from engine.log.record import Record
 from engine.machine import Machine
-from engine.markets.sale_views import account_view
+from engine.markets.sales.english_views import own_lot_view
 from engine.messages.audience import AUDIENCE
 from engine.messages.refs import exact_text
+from engine.state.sales.english import EnglishState
 from gateway.forms import Form, scale_of
 from gateway.market_data.channel import Channel, Later, Name, View
 from gateway.market_data.views import listed
@@ -331,7 +332,7 @@ class Follow:
 
     def _bid(self, sale: int, lot: int) -> dict[str, Any] | None:
         """The account's own place in one lot, None when it never bid on it."""
-        seen = account_view(self.machine.venue.sales[sale], self.account).lots[lot - 1]
+        seen = own_lot_view(self.machine.venue.sales[sale], lot, self.account)
         if not seen.your_maximum:
             return None
         return {
@@ -348,8 +349,9 @@ class Follow:
         bids = [
             self._bid(number, lot)
             for number in sorted(sales)
-            for lot, state in enumerate(sales[number].lots, 1)
-            if self.account in state.maxima
+            if isinstance(market := sales[number].market, EnglishState)
+            for lot, state in enumerate(market.lots, 1)
+            if self.account in state.standing
         ]
         return lambda form: {"bids": bids}, self.machine.ts_ns
 

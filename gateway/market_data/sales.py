@@ -8,8 +8,9 @@ import numpy as np
 
 from engine.codes import EventKind, SaleState
 from engine.machine import Machine
-from engine.markets.sale_views import LotView, SaleView, account_view, public_view
-from engine.state.sales import Sale
+from engine.markets.sales.english_views import EnglishView, LotView
+from engine.markets.sales.views import SaleView, account_view, public_view
+from engine.state.sales.sale import Sale
 from engine.state.venue import Venue
 from gateway.forms import Form
 from gateway.market_data.channel import Channel, Later, Name, View
@@ -23,6 +24,11 @@ _SALE_KINDS[
         EventKind.LOT_SOLD,
         EventKind.LOT_PASSED_IN,
         EventKind.SALE_FINISHED,
+        EventKind.SALE_PLANNED,
+        EventKind.SALE_STAGE,
+        EventKind.SALE_VOIDED,
+        EventKind.LOT_CHANGED,
+        EventKind.ROUND,
     ]
 ] = True
 FINISHED_SHOWN = 10  # finished sales beside the running ones; older ones are history
@@ -36,21 +42,23 @@ def sale_view(form: Form, sale: Sale, account: int | None = None) -> dict[str, A
 
 
 def seen_view(form: Form, sale: Sale, seen: SaleView, *, own: bool) -> dict[str, Any]:
+    market = seen.market
+    assert isinstance(market, EnglishView)
     return {
         "sale_id": seen.sale_id,
         "title": seen.title,
         "state": seen.state,
-        "opening": seen.opening,
-        "increment": seen.increment,
+        "opening": market.opening,
+        "increment": market.increment,
         "tick_size": seen.tick_size,
         "price_unit": seen.price_unit,
         "currency": seen.currency,
-        "value_numerator": str(sale.terms.value_numerator),
-        "value_denominator": str(sale.terms.value_denominator),
-        "clock_seconds": seen.clock_ns // 10**9,
-        "open_until": form.time(seen.open_until_ns),
-        "clock_due": None if seen.clock_due_ns is None else form.time(seen.clock_due_ns),
-        "lots": [lot_view(lot, own=own) for lot in seen.lots],
+        "value_numerator": str(seen.value_numerator),
+        "value_denominator": str(seen.value_denominator),
+        "clock_seconds": market.clock_ns // 10**9,
+        "open_until": form.time(market.open_until_ns),
+        "clock_due": None if market.clock_due_ns is None else form.time(market.clock_due_ns),
+        "lots": [lot_view(lot, own=own) for lot in market.lots],
     }
 
 

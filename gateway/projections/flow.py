@@ -13,6 +13,7 @@ from engine.log.record import Record
 from engine.messages.bodies import Body, decode_body
 from engine.messages.refs import exact_text
 from engine.messages.rows import EXTENSION, joined
+from gateway.projections.older import older_body
 
 Rows = (
     Iterable[tuple[Any, ...]] | np.ndarray
@@ -63,7 +64,8 @@ class Flow:
     def body(self, at: int) -> Body:
         """The decoded body of the command that caused event `at`."""
         row = int(self.row[at])
-        return decode_body(int(self.rows["kind"][row]), self.body_bytes(row))
+        kind, raw = int(self.rows["kind"][row]), self.body_bytes(row)
+        return older_body(kind, raw) or decode_body(kind, raw)
 
     def client_text(self, row: int) -> str | None:
         """Text client id of the command in `row`, short or in full from the blob; None without one."""

@@ -24,9 +24,10 @@ from engine.messages.bodies import (
     CorrectTrade,
     ListInstrument,
     OpenAccount,
-    OpenSale,
     SetLimits,
 )
+from engine.messages.sales.english import English
+from engine.messages.sales.terms import SaleTerms as PlannedSale
 from gateway.projections.flow import Flow
 
 STORED_INT_MAX = 2**63 - 1
@@ -56,6 +57,7 @@ class SaleTerms:
     open_until_ns: int
     clock_runs: bool = False
     bag_grams: dict[int, int] = field(default_factory=dict)  # by lot
+    worth: dict[int, int] = field(default_factory=dict)  # of what was sold, by lot
 
 
 class Registers:
@@ -188,53 +190,67 @@ class Registers:
             ),
         )  # fmt: skip
 
-    def _sale_opened(self, event: np.void, seq: int, ts_ns: int, body: Callable[[], Body]) -> Told:
-        sale = body()
-        assert isinstance(sale, OpenSale)
-        tick_size = Fraction(sale.tick_size)
-        self.sales[sale.sale] = SaleTerms(
+    def _sale_planned(self, event: np.void, seq: int, ts_ns: int, body: Callable[[], Body]) -> Told:
+        plan = body()
+        assert isinstance(plan, PlannedSale)
+        unit, tick_size = plan.unit, Fraction(plan.unit.tick_size)
+        opening = increment = clock_ns = open_until_ns = 0
+        if isinstance(plan.mechanism, English):
+            opening, increment = plan.mechanism.opening, plan.mechanism.increments[0].increment
+            clock_ns, open_until_ns = plan.mechanism.clock_ns, plan.mechanism.open_until_ns
+        self.sales[plan.sale] = SaleTerms(
             tick_size,
-            sale.value_numerator,
-            sale.value_denominator,
-            sale.open_until_ns,
-            bag_grams={number: lot.bag_grams for number, lot in enumerate(sale.lots, 1)},
+            unit.value_numerator,
+            unit.value_denominator,
+            open_until_ns,
+            bag_grams={number: lot.bag_grams for number, lot in enumerate(plan.lots, 1)},
         )
+        yield "sale_planned_again", (plan.sale,)
         yield (
             "sale",
             (
-                sale.sale, sale.title, name_of(SaleState, SaleState.OPEN), sale.tick_size, sale.price_unit,
-                sale.currency, sale.opening, ticks_to_text(sale.opening, tick_size), sale.increment,
-                ticks_to_text(sale.increment, tick_size), sale.clock_ns, sale.open_until_ns, sale.value_numerator,
-                sale.value_denominator, len(sale.lots), seq, ts_ns,
+                plan.sale, plan.title, "planned", unit.tick_size, unit.price_unit, unit.currency, opening,
+                ticks_to_text(opening, tick_size), increment, ticks_to_text(increment, tick_size), clock_ns,
+                open_until_ns, unit.value_numerator, unit.value_denominator, len(plan.lots), seq, ts_ns,
             ),
         )  # fmt: skip
-        for number, lot in enumerate(sale.lots, 1):
-            yield "lot", (sale.sale, number, lot.title, lot.bags, lot.bag_grams, _json(lot.attributes), "open")
+        for number, lot in enumerate(plan.lots, 1):
+            yield "lot", (plan.sale, number, lot.title, lot.bags, lot.bag_grams, _json(lot.attributes), "open")
+
+    def _sale_opened(self, event: np.void, seq: int, ts_ns: int, body: Callable[[], Body]) -> Told:
+        if int(event["order"]) not in self.sales:  # to generation 3 a sale was not planned before
+            yield from self._sale_planned(event, seq, ts_ns, body)
+        yield "sale_opened", (name_of(SaleState, SaleState.OPEN), seq, ts_ns, int(event["order"]))
 
     def _lot_price(self, event: np.void, seq: int, ts_ns: int, body: Callable[[], Body]) -> Told:
         sale, lot, price = int(event["order"]), int(event["instrument"]), int(event["price"])
-        yield "lot_price", (price, ticks_to_text(price, self.sales[sale].tick_size), int(event["qty"]), sale, lot)
+        told = (None, None) if price == 0 else (price, ticks_to_text(price, self.sales[sale].tick_size))
+        yield "lot_price", (*told, int(event["qty"]), sale, lot)
 
     def _resumed(self, event: np.void, seq: int, ts_ns: int, body: Callable[[], Body]) -> Told:
         """An outage moves the end of each sale that still waits for first bids (a running clock tells itself)."""
         for sale, terms in self.sales.items():
-            if not terms.clock_runs:
+            if terms.open_until_ns and not terms.clock_runs:
                 terms.open_until_ns += int(event["qty"])
                 yield "sale_open_until", (terms.open_until_ns, sale)
 
     def _clock(self, event: np.void, seq: int, ts_ns: int, body: Callable[[], Body]) -> Told:
-        self.sales[int(event["order"])].clock_runs = True
-        yield "sale_clock", (int(event["leaves"]), name_of(SaleState, SaleState.PENDING), int(event["order"]))
+        """Of a Helmsman sale: it is pending. A timed one has no time until which it waits for first bids."""
+        terms = self.sales[int(event["order"])]
+        terms.clock_runs = bool(terms.open_until_ns)
+        state = SaleState.PENDING if terms.clock_runs else SaleState.OPEN
+        yield "sale_clock", (int(event["leaves"]), name_of(SaleState, state), int(event["order"]))
 
     def _lot_sold(self, event: np.void, seq: int, ts_ns: int, body: Callable[[], Body]) -> Told:
         sale, lot, price = int(event["order"]), int(event["instrument"]), int(event["price"])
         state = self.sales[sale]
         grams = int(event["qty"]) * state.bag_grams[lot]
-        value = stored_int(value_minor(price, grams, state.numerator, state.denominator))
+        worth = state.worth.get(lot, 0) + value_minor(price, grams, state.numerator, state.denominator)
+        state.worth[lot] = worth
         yield (
             "lot_sold",
-            (price, ticks_to_text(price, state.tick_size), int(event["account"]), int(event["counter_account"]), value,
-             sale, lot),
+            (price, ticks_to_text(price, state.tick_size), int(event["account"]), int(event["counter_account"]),
+             stored_int(worth), sale, lot),
         )  # fmt: skip
 
     def _lot_passed_in(self, event: np.void, seq: int, ts_ns: int, body: Callable[[], Body]) -> Told:
@@ -244,6 +260,11 @@ class Registers:
         sale = int(event["order"])
         del self.sales[sale]
         yield "sale_finished", (name_of(SaleState, SaleState.FINISHED), int(event["qty"]), seq, ts_ns, sale)
+
+    def _sale_voided(self, event: np.void, seq: int, ts_ns: int, body: Callable[[], Body]) -> Told:
+        sale = int(event["order"])
+        self.sales.pop(sale, None)
+        yield "sale_finished", ("void", 0, seq, ts_ns, sale)
 
 
 _TELLS: dict[int, str] = {
@@ -262,7 +283,10 @@ _TELLS: dict[int, str] = {
     EventKind.TRADE_CORRECTED: "_trade_corrected",
     EventKind.PHASE: "_phase",
     EventKind.UNCROSSED: "_uncrossed",
+    EventKind.SALE_PLANNED: "_sale_planned",
     EventKind.SALE_OPENED: "_sale_opened",
+    EventKind.LOT_CHANGED: "_lot_price",
+    EventKind.SALE_VOIDED: "_sale_voided",
     EventKind.LOT_PRICE: "_lot_price",
     EventKind.CLOCK: "_clock",
     EventKind.LOT_SOLD: "_lot_sold",

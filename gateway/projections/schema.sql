@@ -193,7 +193,7 @@ CREATE INDEX auctions_symbol ON auctions (symbol);
 CREATE TABLE sales (
     sale              INTEGER PRIMARY KEY,
     title             TEXT    NOT NULL,
-    state             TEXT    NOT NULL,  -- open, pending, finished
+    state             TEXT    NOT NULL,  -- planned, open, pending, finished, void
     tick_size         TEXT    NOT NULL,
     price_unit        TEXT    NOT NULL,
     currency          TEXT    NOT NULL,
@@ -208,7 +208,7 @@ CREATE TABLE sales (
     value_denominator INTEGER NOT NULL,
     lots              INTEGER NOT NULL,
     lots_sold         INTEGER,           -- null until it has finished
-    opened_seq        INTEGER NOT NULL,
+    opened_seq        INTEGER NOT NULL,  -- planned, until it has opened
     opened_ns         INTEGER NOT NULL,
     finished_seq      INTEGER,
     finished_ns       INTEGER

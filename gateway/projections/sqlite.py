@@ -22,7 +22,7 @@ from gateway.projections.flow import Changes, Rows
 from gateway.projections.fold import Cursor, Fold
 from gateway.projections.registers import InstrumentState, SaleTerms
 
-SCHEMA_VERSION = 4  # a file of another version is rebuilt
+SCHEMA_VERSION = 5  # a file of another version is rebuilt
 CACHE_KIB = 64 * 1024
 PAGE_BYTES = 8_192
 CHECKPOINT_PAGES = 128  # 1 MiB of write-ahead log: carried over in small pieces, it keeps the log's syncs waiting less
@@ -102,14 +102,16 @@ STATEMENTS: dict[str, str] = {
     "seed": "UPDATE random_ends SET seed = ?, revealed_seq = ?, revealed_ns = ? WHERE commitment = ?",
     "auction": "INSERT INTO auctions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     "instrument_counts": "UPDATE instruments SET trades = ?, auctions = ? WHERE instrument = ?",
-    "sale": "INSERT INTO sales (sale, title, state, tick_size, price_unit, currency, opening_ticks, opening,"
+    "sale": "INSERT OR REPLACE INTO sales (sale, title, state, tick_size, price_unit, currency, opening_ticks, opening,"
     " increment_ticks, increment, clock_ns, open_until_ns, value_numerator, value_denominator, lots, opened_seq,"
     " opened_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "sale_planned_again": "DELETE FROM sale_lots WHERE sale = ?",
+    "sale_opened": "UPDATE sales SET state = ?, opened_seq = ?, opened_ns = ? WHERE sale = ?",
     "lot": "INSERT INTO sale_lots (sale, lot, title, bags, bag_grams, attributes, state) VALUES (?, ?, ?, ?, ?, ?, ?)",
     "lot_price": "UPDATE sale_lots SET price_ticks = ?, price = ?, bids = ? WHERE sale = ? AND lot = ?",
     "lot_sold": "UPDATE sale_lots SET state = 'sold', price_ticks = ?, price = ?, winner = ?, seller = ?,"
     " value_minor = ? WHERE sale = ? AND lot = ?",
-    "lot_passed_in": "UPDATE sale_lots SET state = 'passed_in' WHERE sale = ? AND lot = ?",
+    "lot_passed_in": "UPDATE sale_lots SET state = 'passed_in' WHERE sale = ? AND lot = ? AND state = 'open'",
     "sale_open_until": "UPDATE sales SET open_until_ns = ? WHERE sale = ?",
     "sale_clock": "UPDATE sales SET clock_due_ns = ?, state = ? WHERE sale = ?",
     "sale_finished": "UPDATE sales SET state = ?, lots_sold = ?, finished_seq = ?, finished_ns = ?, clock_due_ns = NULL"

@@ -7,8 +7,10 @@ from typing import Any
 
 from engine.codes import Reason, Role
 from engine.domain import units
-from engine.messages.bodies import AuctionLot, EndSale, OpenSale
-from engine.state.sales import Sale
+from engine.messages.bodies import EndSale
+from engine.messages.sales.english import English, Step
+from engine.messages.sales.terms import SaleLot, SaleTerms, Stages, Unit
+from engine.state.sales.sale import Sale
 from gateway.market_data.sales import sale_view, shown_sales
 from gateway.order_answers import own_events
 from gateway.order_terms import ticks_of
@@ -103,7 +105,7 @@ def _reads(call: Call) -> bool:
     return call.caller is not None and call.caller.may(Role.READ)
 
 
-def _opened(call: Call, request: SaleRequest) -> OpenSale:
+def _opened(call: Call, request: SaleRequest) -> SaleTerms:
     """The command's body. Raises Problem for a decimal that does not fit."""
     try:
         tick = units.parse_decimal(request.tick_size)
@@ -124,31 +126,31 @@ def _opened(call: Call, request: SaleRequest) -> OpenSale:
             raise Problem(error.code, f"{error}.", pointer=f"/lots/{k}/bag_kg", status=422) from None
         if grams.denominator != 1 or not 1_000 <= grams <= 100_000:
             raise Problem("invalid_field", "A bag weighs 1 to 100 kg, in whole grams.", pointer=f"/lots/{k}/bag_kg")
-        lots.append(AuctionLot(lot.seller, lot.title, lot.bags, int(grams), lot.attributes))
+        lots.append(SaleLot(lot.seller, lot.title, lot.bags, int(grams), lot.attributes))
     opening = ticks_of(request.opening, tick, "/opening")
     increment = ticks_of(request.increment, tick, "/increment")
     for ticks, pointer in ((opening, "/opening"), (increment, "/increment")):
         if ticks < 1:
             raise Problem("price_range", "At least one tick.", pointer=pointer)
-    return OpenSale(
+    return SaleTerms(
         sale=request.sale_id,
+        version=1,
         title=request.title,
+        unit=Unit(request.tick_size, request.price_unit, request.currency, factor.numerator, factor.denominator),
+        stages=Stages(),
         lots=tuple(lots),
-        opening=opening,
-        increment=increment,
-        clock_ns=request.clock_seconds * 10**9,
-        open_until_ns=_open_until_ns(call, request),
-        tick_size=request.tick_size,
-        price_unit=request.price_unit,
-        currency=request.currency,
-        value_numerator=factor.numerator,
-        value_denominator=factor.denominator,
+        mechanism=English(
+            opening=opening,
+            increments=(Step(0, increment),),
+            clock_ns=request.clock_seconds * 10**9,
+            open_until_ns=_open_until_ns(call, request),
+        ),
     )
 
 
 def _open_until_ns(call: Call, request: SaleRequest) -> int:
     """Now and `open_seconds`; of a sale that exists, its own, so that a repeated request is the same command."""
     known = call.front.machine.venue.sales.get(request.sale_id)
-    if known is not None:
-        return known.terms.open_until_ns
+    if known is not None and isinstance(known.terms.mechanism, English):
+        return known.terms.mechanism.open_until_ns
     return call.front.env.now_ns() + request.open_seconds * 10**9

@@ -17,6 +17,7 @@ from engine.log.interface import Tail
 from engine.log.record import GENESIS_DIGEST, chain_events
 from engine.machine import Machine
 from engine.markets.audit import audit
+from engine.markets.sales.english import market_of
 from engine.markets.timers import SWEEP_EVERY_NS
 from engine.messages import bodies
 from engine.messages.batch import Batch, cold, join
@@ -238,7 +239,7 @@ def test_another_body_under_the_same_id_is_refused(hot):
     recorder.do(bid_of(2, 1, 500, client_id="bid-1"))
     events = recorder.do(bid_of(2, 1, 510, client_id="bid-1"))
     assert (kinds(events), events["reason"].tolist()) == ([EventKind.REJECTED], [Reason.CLIENT_ID_REUSED])
-    assert recorder.machine.venue.sales[1].lots[0].maxima == {2: 500}
+    assert market_of(recorder.machine.venue.sales[1]).lots[0].standing[2].maximum == 500
     assert recorder.do(bid_of(3, 1, 520, client_id="bid-1"))["kind"][0] == EventKind.BID_ACCEPTED, "ids are per account"
 
 
@@ -429,8 +430,8 @@ def test_resume_treats_each_kind_of_timer_by_its_rule(hot):
     assert events["qty"][0] == outage_ns
     assert (events["flags"] & EventFlag.LAST).tolist() == [0, 0, 1]
     sales = recorder.machine.venue.sales
-    assert sales[1].open_until_ns == after[TimerKind.SALE_OPEN_UNTIL, 1]
-    assert sales[2].clock_due_ns == after[TimerKind.SALE_CLOCK, 2]
+    assert market_of(sales[1]).open_until_ns == after[TimerKind.SALE_OPEN_UNTIL, 1]
+    assert market_of(sales[2]).clocks[0].due_ns == after[TimerKind.SALE_CLOCK, 2]
 
 
 def test_a_machine_clock_behind_the_log_is_an_outage_of_no_length(hot):

@@ -18,8 +18,9 @@ from engine.machine import Machine
 from engine.messages import bodies
 from engine.messages.batch import Batch, cold, join
 from engine.messages.refs import stream_ref, text_ref
+from engine.messages.sales.terms import SaleLot
 from engine.oracle.books import Books
-from tests.recorder import SECOND_NS, Recorder, bid_of, coffee, order_row
+from tests.recorder import SECOND_NS, Recorder, auction_sale, bid_of, coffee, order_row
 
 ACCOUNTS = 6
 MAXIMUM_CANARY = 123_456_789  # a secret that must turn up nowhere: ticks of 0.01, so "1234567.89"
@@ -125,11 +126,12 @@ class Season:
         )  # fmt: skip
 
     def _open_sale(self) -> None:
-        lots = tuple(bodies.AuctionLot(2, f"lot {number}", 10, 69_000, {"score": "88"}) for number in (1, 2, 3))
-        until_ns = self.recorder.ts_ns + 30 * SECOND_NS
+        lots = tuple(SaleLot(2, f"lot {number}", 10, 69_000, {"score": "88"}) for number in (1, 2, 3))
         self.do(
-            bodies.OpenSale(SALE, "best of the year", lots, 400, 1, 5 * SECOND_NS, until_ns, "0.01", "USc/lb", "USD",
-                            1_000, 45_359_237)
+            auction_sale(
+                self.recorder.ts_ns, SALE, plan=lots, open_for_s=30, title="best of the year", increment=1,
+                clock_ns=5 * SECOND_NS, price_unit="USc/lb", value_numerator=1_000,
+            )
         )  # fmt: skip
         self.do(bid_of(3, 1, MAXIMUM_CANARY, client_id="a-bid-under-a-long-name"), bid_of(4, 2, 500))
         self.do(bid_of(5, 2, 450), bid_of(5, 2, 399))

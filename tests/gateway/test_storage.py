@@ -72,7 +72,8 @@ def test_what_a_full_disk_refuses_is_what_makes_the_venue_grow() -> None:
         CommandKind.REPLACE,
         CommandKind.AMEND,
         CommandKind.BID,
-        CommandKind.OPEN_SALE,
+        CommandKind.PLAN_SALE,
+        CommandKind.REGISTER,
     }
     assert grows(np.array([CommandKind.CANCEL, CommandKind.NEW], np.uint8))
 

@@ -59,8 +59,8 @@ class Accounts:
                 raise self.world.violated(f"a call of command {seq} says {qty} lots and its fills are {traded}")
         elif kind == LOT_SOLD:
             sale = self.venue.sales[number]
-            value = sale.value_minor(sale.lots[int(event["instrument"]) - 1], int(event["price"]))
-            self._pay(int(event["account"]), int(event["counter_account"]), sale.terms.currency, value)
+            value = sale.value_minor(sale.grams(int(event["instrument"]), int(event["qty"])), int(event["price"]))
+            self._pay(int(event["account"]), int(event["counter_account"]), sale.terms.unit.currency, value)
 
     def _fill(self, seq: int, event: np.void) -> None:
         price, qty, instrument = int(event["price"]), int(event["qty"]), int(event["instrument"])

@@ -17,6 +17,8 @@ from engine.messages import bodies
 from engine.messages.batch import Batch, cold, join
 from engine.messages.refs import stream_ref, text_ref
 from engine.messages.rows import COMMAND, EVENT, ROW_VERSION
+from engine.messages.sales.english import English, EnglishOffer, Step
+from engine.messages.sales.terms import SaleLot, SaleTerms, Stages, Unit
 from gateway.sequencer import Busy, Outcome
 from tests.simulation.network import Way
 from tests.simulation.storm import Network
@@ -131,7 +133,7 @@ class Trader(Client):
             elif draw < 0.25 and self.mine:
                 await self.replace()
             elif draw < 0.35:
-                bid = bodies.Bid(SALE, self.chance.randint(1, LOTS), self.maximum())
+                bid = bodies.Bid(SALE, EnglishOffer(self.chance.randint(1, LOTS), self.maximum()))
                 await self.ask(cold(bid, account=self.account, ref=self.name()))
             else:
                 await self.enter()
@@ -243,11 +245,10 @@ class Operator(Client):
         for number in range(rounds):
             now_ns = self.world.monotonic_ns() + self.world.wall_offset_ns
             if number == 1:
-                lots = tuple(bodies.AuctionLot(2 + lot % 2, f"lot {lot}", 5 + lot, 69_000) for lot in range(LOTS))
-                sale = bodies.OpenSale(
-                    SALE, "best of the season", lots, OPENING, INCREMENT, 10**9, now_ns + 4 * 10**8, TICK_SIZE,
-                    "USc/lb", "USD", 1, 100,
-                )  # fmt: skip
+                lots = tuple(SaleLot(2 + lot % 2, f"lot {lot}", 5 + lot, 69_000) for lot in range(LOTS))
+                rule = English(OPENING, (Step(0, INCREMENT),), 10**9, now_ns + 4 * 10**8)
+                unit = Unit(TICK_SIZE, "USc/lb", "USD", 1, 100)
+                sale = SaleTerms(SALE, 1, "best of the season", unit, Stages(), lots, rule)
                 await self.ask(cold(sale, ref=self.name()))
             calendar = (
                 bodies.ScheduleEntry(now_ns + 2 * 10**8, Phase.CALL),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from engine.codes import Phase, name_of
+from engine.markets.sales.english import market_of
 from gateway.forms import JSON, scale_of
 from gateway.market_data.channel import Name
 from gateway.market_data.sales import sale_view, shown_sales
@@ -251,10 +252,10 @@ class OwnBids(Picture):
 
     def check(self, server: Server, name: Name) -> None:
         wanted = {
-            (number, lot): JSON.price(state.maxima[name.account], scale_of(sale.tick_size))
+            (number, lot): JSON.price(state.standing[name.account].maximum, scale_of(sale.tick_size))
             for number, sale in server.machine.venue.sales.items()
-            for lot, state in enumerate(sale.lots, 1)
-            if name.account in state.maxima
+            for lot, state in enumerate(market_of(sale).lots, 1)
+            if name.account in state.standing
         }
         if self.bids != wanted:
             raise self.wrong(f"maxima {self.bids}, not {wanted}")

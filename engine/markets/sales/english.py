@@ -178,12 +178,12 @@ def accept_bid(turn: Turn, sale: Sale, seq: int) -> Reason:
 def void_bid(turn: Turn, sale: Sale, seq: int) -> Reason:
     """A bid is as if it had never been placed (rule 16)."""
     market = market_of(sale)
-    for placed in market.waiting:
-        if placed.seq == seq:
-            market.waiting.remove(placed)
-            _tell_decided(turn, sale, placed, EventKind.BID_VOIDED)
+    for one in market.waiting:
+        if one.seq == seq:
+            market.waiting.remove(one)
+            _tell_decided(turn, sale, one, EventKind.BID_VOIDED)
             return Reason.NONE
-    placed = next((one for lot in market.lots for one in lot.placed if one.seq == seq and seq), None)
+    placed = next((one for lot in market.lots for one in lot.placed if one.seq == seq), None)
     if placed is None:
         return Reason.BID_UNKNOWN
     lot = market.lots[placed.lot - 1]
@@ -265,9 +265,9 @@ def committed(sale: Sale, account: int, besides: int) -> int:
         if one is None or number == besides or lot.closed or not (one.filled or sale.stage != SaleStage.LIVE):
             continue
         total += sale.value_minor(sale.grams(number, one.bags), one.maximum)
-    for one in market.waiting:
-        if one.account == account and one.lot != besides and not market.lots[one.lot - 1].closed:
-            total += sale.value_minor(sale.grams(one.lot, one.bags), one.maximum)
+    for each in market.waiting:
+        if each.account == account and each.lot != besides and not market.lots[each.lot - 1].closed:
+            total += sale.value_minor(sale.grams(each.lot, each.bags), each.maximum)
     return total
 
 

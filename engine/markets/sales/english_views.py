@@ -82,7 +82,7 @@ def public_view(sale: Sale) -> EnglishView:
 
 def account_view(sale: Sale, account: int) -> EnglishView:
     """The public view and the account's own place in each lot."""
-    return _view(sale, tuple(_own_lot(sale, n, account) for n in _numbers(sale)))
+    return _view(sale, tuple(own_lot_view(sale, n, account) for n in _numbers(sale)))
 
 
 def operator_view(sale: Sale) -> OperatorView:
@@ -171,7 +171,8 @@ def _due_ns(sale: Sale, number: int) -> int | None:
     return clock.due_ns or None if clock is not None else None
 
 
-def _own_lot(sale: Sale, number: int, account: int) -> LotView:
+def own_lot_view(sale: Sale, number: int, account: int) -> LotView:
+    """One lot, with the account's own place in it."""
     plan = sale.terms.lots[number - 1]
     lot = None if sale.market is None else market_of(sale).lots[number - 1]
     one = None if lot is None else lot.standing.get(account)

@@ -476,6 +476,10 @@ const en = {
   "problem.bid_increment": "Maxima go in steps of {increment} from the opening price, {opening}.",
   "problem.self_bid": "A seller cannot bid on its own lot.",
   "problem.maximum_below_price": "You lead this lot. Your maximum cannot go below its price.",
+  "problem.sale_not_open": "The sale takes no bids yet.",
+  "problem.not_registered": "You have not registered for this sale.",
+  "problem.not_admitted": "The operator has not admitted you to this sale.",
+  "problem.commitment_limit": "Your bids could come to more than your bound in this sale.",
   "problem.other": "The venue refused this ({code}).",
 };
 
@@ -950,6 +954,10 @@ const es = {
   "problem.bid_increment": "Los máximos van en pasos de {increment} desde el precio de salida, {opening}.",
   "problem.self_bid": "Quien vende un lote no puede pujar por él.",
   "problem.maximum_below_price": "Usted lidera este lote. Su máximo no puede bajar de su precio.",
+  "problem.sale_not_open": "La venta todavía no admite pujas.",
+  "problem.not_registered": "Usted no se ha inscrito en esta venta.",
+  "problem.not_admitted": "El operador no le ha admitido en esta venta.",
+  "problem.commitment_limit": "Sus pujas podrían sumar más que su límite en esta venta.",
   "problem.other": "El mercado lo rechazó ({code}).",
 };
 

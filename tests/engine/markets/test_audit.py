@@ -33,7 +33,7 @@ PLANTED: dict[str, Callable[[Machine], object]] = {
     "cancel after": lambda m: m.venue.cancel_after.clear(),
     "extension": lambda m: m.venue.extensions.update({1: Extension(1, 0)}),
     "too many extensions": lambda m: m.venue.extensions.update({2: Extension(2, 0)}),
-    "sale": lambda m: m.venue.timers.cancel(m.venue.sales[1].timer),
+    "sale": lambda m: m.venue.timers.cancel(m.venue.sales[1].market.open_timer),
 }
 
 

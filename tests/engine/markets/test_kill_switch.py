@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from engine.codes import CommandKind, EventKind, Phase, Reason, Side, TimeInForce, TimerKind
+from engine.markets.sales.english import market_of
 from engine.messages import bodies
 from engine.messages.batch import cold
 from tests.recorder import HOTS, SECOND_NS, Recorder, auction_sale, bid_of, kinds, of_kind, order_row, refusal, venue_on
@@ -101,8 +102,8 @@ def test_clocks_stand_still_and_go_on_as_after_an_outage(hot):
         assert now[key] == before[key] + away_ns
     assert now[TimerKind.SALE_CLOCK, 2] == recorder.ts_ns + 180 * SECOND_NS
     sales = recorder.machine.venue.sales
-    assert sales[1].open_until_ns == now[TimerKind.SALE_OPEN_UNTIL, 1]
-    assert sales[2].clock_due_ns == now[TimerKind.SALE_CLOCK, 2]
+    assert market_of(sales[1]).open_until_ns == now[TimerKind.SALE_OPEN_UNTIL, 1]
+    assert market_of(sales[2]).clocks[0].due_ns == now[TimerKind.SALE_CLOCK, 2]
     assert kinds(recorder.do(bid_of(2, 1, 500, sale=1)))[0] == EventKind.BID_ACCEPTED
     assert kinds(recorder.do(order_row(1, Side.BUY, 6_600, 2))) == [EventKind.ACCEPTED]
 

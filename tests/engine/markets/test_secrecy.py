@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from engine.codes import EventKind
 from engine.machine import Machine
-from engine.markets import sale_views
+from engine.markets.sales import views
 from engine.messages import bodies
 from engine.messages.rows import EVENT
 from engine.messages.views import Reader, account_view, operator_view, public_view, view
@@ -64,14 +64,14 @@ def test_its_owner_sees_it():
     recorder, events = canary_history()
     own = account_view(events, OWNER)
     assert CANARY in own["price"][own["kind"] == EventKind.BID_ACCEPTED]
-    assert sale_views.account_view(recorder.machine.venue.sales[1], OWNER).lots[0].your_maximum == "7777.70"
+    assert views.account_view(recorder.machine.venue.sales[1], OWNER).market.lots[0].your_maximum == "7777.70"
 
 
 @pytest.mark.parametrize("account", [None, SELLER, RIVAL, STRANGER])
 def test_no_canary_in_another_view_of_the_sale(account):
     recorder, _ = canary_history()
     sale = recorder.machine.venue.sales[1]
-    shown = sale_views.public_view(sale) if account is None else sale_views.account_view(sale, account)
+    shown = views.public_view(sale) if account is None else views.account_view(sale, account)
     text = msgspec.json.encode(shown).decode()
     assert not any(secret in text for secret in ("7777.7", "7776.7", "777770", "777670", "8888.85", "888885"))
 
@@ -114,6 +114,6 @@ def unnamed(events: np.ndarray) -> bytes:
     return events.tobytes()
 
 
-def shown_to(recorder: Recorder, account: int | None) -> sale_views.SaleView:
+def shown_to(recorder: Recorder, account: int | None) -> views.SaleView:
     sale = recorder.machine.venue.sales[1]
-    return sale_views.public_view(sale) if account is None else sale_views.account_view(sale, account)
+    return views.public_view(sale) if account is None else views.account_view(sale, account)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from engine import limits
 from engine.codes import COLD_FIRST, CommandKind
 from engine.messages import bodies
+from engine.messages.sales.english import EnglishOffer
 from tests.recorder import T0_NS, auction_sale, coffee
 
 EXAMPLES = [
@@ -45,8 +46,18 @@ EXAMPLES = [
     bodies.BustTrade(40, 2, 1, 6_705, 10, 2, 3, "a slip of the finger"),
     bodies.CorrectTrade(40, 2, 1, 6_705, 10, 2, 3, 6_700, 8),
     auction_sale(T0_NS),
-    bodies.Bid(1, 1, 400),
+    bodies.Bid(1, EnglishOffer(1, 400)),
     bodies.EndSale(1),
+    bodies.Register(1, b"a" * 32),
+    bodies.Admit(1, 2, True, 10**9),
+    bodies.DecideBid(1, 44, False, "a slip of the finger"),
+    bodies.OpenBids(1),
+    bodies.Propose(1),
+    bodies.Settle(1),
+    bodies.Split(1),
+    bodies.DefineSeason(1),
+    bodies.DescribeLot(1),
+    bodies.VoidSale(1, "the wrong lots"),
 ]
 
 
@@ -76,8 +87,8 @@ def test_a_body_survives_the_record(body):
         bodies.OpenAccount(0, "none"),
         bodies.AddKey(b"k" * 31, 1, 3),
         bodies.AddKey(b"k" * 32, 1, 16),
-        bodies.Bid(1, 0, 400),
-        bodies.Bid(1, 1, 10**9 + 1),
+        bodies.Bid(1, EnglishOffer(0, 400)),
+        bodies.Bid(1, EnglishOffer(1, 10**9 + 1)),
         bodies.Schedule(1, 1, ()),
         bodies.Schedule(1, 1, (bodies.ScheduleEntry(6, 5, True, random_ns=limits.RANDOM_END_NS_MAX + 1),)),
         bodies.Schedule(1, 1, (bodies.ScheduleEntry(6, 5, True, seed=b"s" * 33),)),

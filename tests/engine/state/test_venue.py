@@ -15,6 +15,7 @@ from engine.messages import bodies
 from engine.messages.batch import cold
 from engine.oracle.books import Books
 from engine.state.canonical import state_hash
+from engine.state.sales.english import SaleClock, Standing
 from engine.state.venue import EXTENDED, Timers, Venue
 from tests.recorder import Recorder, auction_sale, bid_of, coffee, open_venue, order_row
 
@@ -82,10 +83,10 @@ CHANGES: dict[str, Callable[[Venue], object]] = {
     "schedule_key": lambda venue: venue.schedule_keys.clear(),
     "timer": lambda venue: venue.timers.cancel(venue.timers.peek().timer),
     "timer_id": lambda venue: setattr(venue.timers, "last_id", 99),
-    "leader": lambda venue: setattr(venue.sales[1].lots[0], "leader", 4),
-    "maximum": lambda venue: setattr(venue.sales[1].lots[0], "maximum", 510),
-    "others_maximum": lambda venue: venue.sales[1].lots[0].maxima.update({3: 401}),
-    "clock": lambda venue: setattr(venue.sales[1], "clock_due_ns", 1),
+    "leader": lambda venue: setattr(venue.sales[1].market.lots[0], "leader", 4),
+    "maximum": lambda venue: setattr(venue.sales[1].market.lots[0].standing[2], "maximum", 510),
+    "others_maximum": lambda venue: venue.sales[1].market.lots[0].standing.update({3: Standing(401, 9)}),
+    "clock": lambda venue: venue.sales[1].market.clocks.update({0: SaleClock(1)}),
     "remembered": lambda venue: venue.remembered.clear(),
     "group": lambda venue: venue.accounts.update({1: structs.replace(venue.accounts[1], group=9)}),
     "limits": lambda venue: venue.account_limits.clear(),

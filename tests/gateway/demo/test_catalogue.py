@@ -7,6 +7,7 @@ from fractions import Fraction
 import pytest
 
 from engine.codes import Role
+from engine.messages.sales.english import English, Step
 from gateway.config import Config, default_path, load
 from gateway.data.tables import FOLDER, lots, monthly_price, quinoa_price
 from gateway.demo.catalogue import grade_of, groups, sale_lots, symbol_of
@@ -120,7 +121,8 @@ def test_sales_come_round_with_new_numbers(config: Config) -> None:
     assert len({lot.lot.lot_id for sale in (1, 2, 3, 4) for lot in catalogue.lots_of(sale)}) == 32
     assert catalogue.lots_of(5) == catalogue.lots_of(1)
     opened, request = catalogue.open_sale(1, 10**18), catalogue.request(1)
-    assert (opened.opening, opened.increment, opened.tick_size) == (80, 2, "0.05")
+    assert isinstance(opened.mechanism, English)
+    assert (opened.mechanism.opening, opened.mechanism.increments, opened.unit.tick_size) == (80, (Step(0, 2),), "0.05")
     assert len(opened.lots) == len(request["lots"]) == 8  # type: ignore[arg-type]
     sellers = {party.account for party in parties(config.season, config.coffee) if party.kind == "coop"}  # type: ignore[arg-type]
     assert {lot.seller for lot in opened.lots} <= sellers

@@ -13,6 +13,7 @@ import pytest
 from engine.codes import Phase, SaleState, Side
 from engine.log.replay import replay
 from engine.machine import Machine
+from engine.markets.sales.english import market_of, terms_of
 from engine.oracle.books import Books as OracleBooks
 from gateway.config import Config, default_path, load
 from gateway.demo.offers import offers
@@ -80,9 +81,9 @@ def test_no_part_of_a_lot_is_sold_twice(played: Rehearsal) -> None:
 def test_the_sale_is_bid_for_and_ends(played: Rehearsal) -> None:
     sales = played.machine.venue.sales
     assert sales[1].state is SaleState.FINISHED
-    for lot in sales[1].lots:
-        assert lot.price is not None and lot.price >= sales[1].terms.opening and lot.bids >= 1
-        assert lot.leader not in (0, lot.terms.seller)
+    for lot, plan in zip(market_of(sales[1]).lots, sales[1].terms.lots, strict=True):
+        assert lot.price is not None and lot.price >= terms_of(sales[1]).opening and lot.bids >= 1
+        assert lot.leader not in (0, plan.seller)
 
 
 def test_the_log_of_a_season_replays_to_the_same_state(played: Rehearsal) -> None:

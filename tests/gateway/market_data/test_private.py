@@ -11,6 +11,7 @@ from engine.machine import Machine
 from engine.messages import bodies
 from engine.messages.batch import Batch, cold
 from engine.messages.refs import text_ref
+from engine.messages.sales.english import EnglishOffer
 from engine.state.books import Books
 from gateway.forms import JSON, Form
 from gateway.market_data import private
@@ -48,7 +49,7 @@ def test_a_refused_bid_is_no_order_and_hides_none(text: str) -> None:
     desk, reader = Desk(), Reader()
     desk.do(bodies.SetPhase(1, 2))
     desk.feeds.of(2).executions.begin(reader)
-    bid = cold(bodies.Bid(7, 1, 1_000), account=2, ref=tuple(map(int, text_ref(text))))
+    bid = cold(bodies.Bid(7, EnglishOffer(1, 1_000)), account=2, ref=tuple(map(int, text_ref(text))))
     desk.do(bid, order_row(2, Side.BUY, 6_700, 3))
     assert [message["event"] for message in reader.told[1:]] == ["accepted"]
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from engine.codes import EventFlag, EventKind, Reason, Side, name_of
+from engine.markets.sales.english import market_of
 from gateway.projections.fold import Fold
 from gateway.projections.reading import PLACE_MAX, candles_of, closed_before, fill_of, order_of, sides_before
 from gateway.projections.sqlite import SqliteSink, dump
@@ -223,12 +224,12 @@ def test_sale_is_told_to_its_end_without_a_maximum(season: Season) -> None:
     assert db.execute("SELECT state, lots, lots_sold, clock_due_ns FROM sales").fetchall() == [("finished", 3, 2, None)]
     rows = db.execute("SELECT lot, state, price_ticks, bids, winner, seller, value_minor FROM sale_lots").fetchall()
     assert rows == [
-        (1, "sold", 400, 1, 3, 2, sale.value_minor(sale.lots[0], 400)),
-        (2, "sold", 451, 2, 4, 2, sale.value_minor(sale.lots[1], 451)),
+        (1, "sold", 400, 1, 3, 2, sale.value_minor(sale.grams(1), 400)),
+        (2, "sold", 451, 2, 4, 2, sale.value_minor(sale.grams(2), 451)),
         (3, "passed_in", None, 0, None, None, None),
     ]
     until = db.execute("SELECT open_until_ns FROM sales").fetchone()[0]
-    assert until == sale.open_until_ns > sale.terms.open_until_ns, "the outage moved it"
+    assert until == market_of(sale).open_until_ns > sale.terms.mechanism.open_until_ns, "the outage moved it"
 
 
 def test_auctions_keep_the_reference_of_their_time(season: Season) -> None:

@@ -6,8 +6,9 @@ import numpy as np
 
 from engine.codes import EventKind
 from engine.machine import Machine
-from engine.markets.sale_views import price_text
-from engine.state.sales import Sale
+from engine.markets.sales.english import market_of
+from engine.markets.sales.texts import price_text
+from engine.state.sales.sale import Sale
 from gateway.market_data import book
 from gateway.market_data.channel import Later, View
 from gateway.market_data.hub import Hub
@@ -75,7 +76,8 @@ class LeakTheMaximum(Told):
         view_of = hub.sales._view
 
         def leaking(sale: Sale) -> View:
-            view, maxima = view_of(sale), [price_text(sale, lot.maximum) for lot in sale.lots]
+            view, lots = view_of(sale), market_of(sale).lots
+            maxima = [price_text(sale, lot.standing[lot.leader].maximum) for lot in lots if lot.leader]
             return lambda form: view(form) | {"maxima": maxima}
 
         hub.sales._view = leaking  # type: ignore[method-assign]
