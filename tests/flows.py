@@ -197,7 +197,7 @@ class Draws:
             return cold(bodies.Admit(2, account, random.randrange(5) > 0, random.choice((0, 0, 10**6))))
         if form == 2:
             return cold(
-                bodies.DecideBid(2, random.choice((*range(60, 72), random.randrange(60, 500))), random.randrange(2) > 0)
+                bodies.DecideBid(2, random.choice((*range(34, 40), random.randrange(60, 500))), random.randrange(2) > 0)
             )
         return bid_of(account, lot, maximum, sale=2, normal=random.randrange(3) == 0)
 

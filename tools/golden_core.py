@@ -72,7 +72,7 @@ def corrections(writer: Writer) -> None:
     names = []
     for _ in range(2):
         writer.do(order_row(SELLER, Side.SELL, 6_720, 12, instrument=STOCK_BOOK))
-        events = writer.do(order_row(13, Side.BUY, 6_720, 12, instrument=STOCK_BOOK))
+        events = writer.do(order_row(13, Side.BUY, 6_720, 300, instrument=STOCK_BOOK, tif=TimeInForce.IOC))
         at = np.flatnonzero((events["kind"] == EventKind.FILL) & (events["counter_account"] == SELLER))[-1]
         fill = events[at]
         seq = writer.kernel.machine.seq

@@ -56,6 +56,7 @@ from gateway.sequencer import Stamp
 from tests.golden.venues import FOLDER, GENERATIONS, expected, unpacked
 from tests.recorder import SECOND_NS, T0_NS, auction_sale, bid_of, coffee, order_row
 from tools import golden_core as core
+from tools import golden_sales as sales
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = ROOT / "tests" / "gateway" / "venue.toml"
@@ -274,6 +275,7 @@ def told(data: Path) -> Writer:
         bid_of(15, 2, 390, sale=3, client_id="too-low"),
         bid_of(15, 2, 400, sale=3, client_id="b3"),
     )
+    sales.under_way(writer)
     traders.trade(40, BOOK, CALL_BOOK, core.STOCK_BOOK, call=True)
     writer.do(bodies.Time(), after_s=60)  # the random end of STOCK_BOOK
     traders.trade(40, core.STOCK_BOOK)

@@ -22,6 +22,7 @@ from engine.markets.timers import SWEEP_EVERY_NS
 from engine.messages import bodies
 from engine.messages.batch import Batch, cold, join
 from engine.messages.refs import text_ref
+from engine.messages.sales.terms import Stages
 from engine.state.cold import cold_sections
 from engine.state.hot import Space
 from tests.flows import mixed_flow, open_markets, seeded_flow
@@ -327,7 +328,7 @@ def test_an_account_has_a_share_of_the_ids_that_are_remembered(hot):
 
 
 def planted(turn, body):
-    if body.lot == 2:
+    if body.offer.lot == 2:
         raise ZeroDivisionError("planted")
     return Reason.NONE
 
@@ -408,12 +409,17 @@ def replayed(hot: type, recorder: Recorder, skips: frozenset[int] = frozenset())
 def test_resume_treats_each_kind_of_timer_by_its_rule(hot):
     recorder = venue_on(hot)
     recorder.do(schedule(recorder, (100, Phase.CALL, False), (200, Phase.CONTINUOUS, True)))
-    recorder.do(auction_sale(recorder.ts_ns), auction_sale(recorder.ts_ns, 2, lots=1))
+    stages = Stages(live_ns=recorder.ts_ns + 300 * SECOND_NS)
+    recorder.do(
+        auction_sale(recorder.ts_ns, stop_ns=recorder.ts_ns + 900 * SECOND_NS),
+        auction_sale(recorder.ts_ns, 2, lots=1),
+        auction_sale(recorder.ts_ns, 3, stages=stages),
+    )
     recorder.do(bid_of(2, 1, 400, sale=2))
     start_ns, outage_ns = recorder.ts_ns, 7200 * SECOND_NS
     before = {(timer.kind, timer.subject): timer.due_ns for timer in recorder.machine.venue.timers}
-    not_moved = {TimerKind.EXPIRY, TimerKind.CANCEL_AFTER, TimerKind.DAY_END}
-    assert {kind for kind, _ in before} == set(TimerKind) - not_moved
+    not_here = {TimerKind.EXPIRY, TimerKind.CANCEL_AFTER, TimerKind.DAY_END, TimerKind.AWARD_DUE}
+    assert {kind for kind, _ in before} == set(TimerKind) - not_here
     assert recorder.machine.outage_clock_runs()
 
     recorder.ts_ns += outage_ns
@@ -423,6 +429,8 @@ def test_resume_treats_each_kind_of_timer_by_its_rule(hot):
         (TimerKind.PHASE_MOVE, 1): before[TimerKind.PHASE_MOVE, 1] + outage_ns,
         (TimerKind.UNCROSS, 1): before[TimerKind.UNCROSS, 1] + outage_ns,
         (TimerKind.SALE_OPEN_UNTIL, 1): before[TimerKind.SALE_OPEN_UNTIL, 1] + outage_ns,
+        (TimerKind.SALE_ROUND, 1): before[TimerKind.SALE_ROUND, 1] + outage_ns,
+        (TimerKind.SALE_STAGE, 3): before[TimerKind.SALE_STAGE, 3] + outage_ns,
         (TimerKind.SALE_CLOCK, 2): recorder.ts_ns + 180 * SECOND_NS,
         (TimerKind.CLIENT_ID_SWEEP, 0): recorder.ts_ns + SWEEP_EVERY_NS,
     }
