@@ -324,6 +324,13 @@ class Reason(IntEnum):
     # English sales
     BID_UNKNOWN = 120  # no bid of that sequence stands or waits
     BAGS_RANGE = 121  # of a divided lot: less than its smallest part, more than there is, or fewer than before
+    # clock with quantities
+    ROUND_OTHER = 144  # not the round that runs
+    ROUND_ONE_MISSED = 145  # who wanted nothing in round one wants nothing later
+    BAGS_RISE = 146  # more than in the round before, of a product or of what may be moved
+    BAGS_HELD = 147  # fewer bags of a product whose price has not risen
+    BAGS_STEP = 148  # not a multiple of the step
+    PROXY_FALLS = 149  # limits whose prices do not rise, or whose quantities do not fall
 
 
 class Phase(IntEnum):

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 
 from engine.codes import Reason
-from engine.markets.sales import english, english_views
+from engine.markets.sales import clock, clock_views, english, english_views
 from engine.markets.turn import Turn
+from engine.messages.sales.clock import Clock
 from engine.messages.sales.english import English
 from engine.messages.sales.terms import SaleTerms, Terms
 from engine.state.sales.sale import Sale
@@ -52,6 +53,20 @@ MECHANISMS: dict[type[Terms], Mechanism] = {
         offers_next=english.offers_next,
         prebids=True,
         accept_bid=english.accept_bid,
+    ),
+    Clock: Mechanism(
+        check=clock.check,
+        opened=clock.opened,
+        bid=clock.bid,
+        due=clock.due,
+        resume=clock.resume,
+        end=clock.end,
+        void_bid=clock.void_bid,
+        public_view=clock_views.public_view,
+        account_view=clock_views.account_view,
+        operator_view=clock_views.operator_view,
+        offers_next=clock.offers_next,
+        prebids=True,
     ),
 }
 

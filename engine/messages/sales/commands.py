@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from engine import limits
 from engine.messages.body import AccountId, Body, Label, SaleId
-from engine.messages.sales.clock import ClockOffer
+from engine.messages.sales.clock import ClockOffer, ClockProxy
 from engine.messages.sales.dutch import DutchOffer
 from engine.messages.sales.english import EnglishOffer
 from engine.messages.sales.japanese import JapaneseOffer
@@ -16,7 +16,7 @@ from engine.messages.sales.packages import PackagesOffer
 from engine.messages.sales.reverse import ReverseOffer
 from engine.messages.sales.sealed import SealedOffer
 
-Offer = EnglishOffer | SealedOffer | DutchOffer | ReverseOffer | JapaneseOffer | ClockOffer | PackagesOffer
+Offer = EnglishOffer | SealedOffer | DutchOffer | ReverseOffer | JapaneseOffer | ClockOffer | ClockProxy | PackagesOffer
 AwardId = Annotated[int, Meta(ge=1, le=limits.AWARDS_MAX)]
 
 
