@@ -33,7 +33,16 @@ WORLD = {
     "subprocess",
     "uuid",
 }
-KERNEL_IMPORTS = ("numpy", "numba", "llvmlite", "engine.codes", "engine.limits", "engine.kernels", "__future__")
+KERNEL_IMPORTS = (
+    "engine.domain.sharing_rule",
+    "numpy",
+    "numba",
+    "llvmlite",
+    "engine.codes",
+    "engine.limits",
+    "engine.kernels",
+    "__future__",
+)
 PLAIN = {"collections", "typing", "dataclasses", "engine"}  # `from engine import limits` names the package itself
 
 
