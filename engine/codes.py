@@ -196,6 +196,8 @@ class EventKind(IntEnum):
     LOT_DESCRIBED = 82
     SEASON_DEFINED = 83
     SALE_VOIDED = 84
+    # Dutch, Japanese, reverse
+    LET_GO = 94  # party: account holds the lot's button no longer, from the round qty on; price = the clock's
 
 
 class AccountFlag(IntEnum):
@@ -324,6 +326,11 @@ class Reason(IntEnum):
     # English sales
     BID_UNKNOWN = 120  # no bid of that sequence stands or waits
     BAGS_RANGE = 121  # of a divided lot: less than its smallest part, more than there is, or fewer than before
+    # Dutch, Japanese and reverse sales
+    PRICE_MOVED = 136  # the clock shows another price than the one that the take names
+    JOINING_OVER = 137  # who has not pressed before the price rose takes no part
+    BUTTON_RELEASED = 138  # who has let go cannot come back
+    NOT_HOLDING = 139  # nothing to let go of
     # clock with quantities
     ROUND_OTHER = 144  # not the round that runs
     ROUND_ONE_MISSED = 145  # who wanted nothing in round one wants nothing later

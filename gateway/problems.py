@@ -78,6 +78,10 @@ _CONFLICT = {
     Reason.VERSION_STALE,
     Reason.TERMS_FIXED,
     Reason.AGREEMENT_OTHER,
+    Reason.PRICE_MOVED,
+    Reason.JOINING_OVER,
+    Reason.BUTTON_RELEASED,
+    Reason.NOT_HOLDING,
 }
 _FORBIDDEN = {
     Reason.NOT_OWNER,
@@ -139,6 +143,7 @@ POINTER: dict[Reason, str] = {
     Reason.AGREEMENT_OTHER: "/agreement",
     Reason.VERSION_STALE: "/version",
     Reason.BID_UNKNOWN: "/bid",
+    Reason.PRICE_MOVED: "/price",
 }
 
 _DETAIL: dict[Reason, str] = {
@@ -200,6 +205,10 @@ _DETAIL: dict[Reason, str] = {
     Reason.AGREEMENT_OTHER: "This is not the agreement that the terms of the sale name.",
     Reason.BID_UNKNOWN: "No bid by this number stands or waits.",
     Reason.BAGS_RANGE: "Not so many bags of this lot, or not so few.",
+    Reason.PRICE_MOVED: "The clock shows another price than the one named.",
+    Reason.JOINING_OVER: "The price rises already: who has not pressed before takes no part in this lot.",
+    Reason.BUTTON_RELEASED: "Who has let go of a lot cannot come back.",
+    Reason.NOT_HOLDING: "The account does not hold this lot's button.",
     Reason.PHASE_MOVE_ILLEGAL: "The instrument cannot move to this phase from the one it is in.",
 }
 

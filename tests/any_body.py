@@ -14,6 +14,8 @@ TEXTS = {"tick_size": ("0.05", "1", "0.000000000001", "999999999999"), "symbol":
          "currency": ("USD", "PEN", "XXX"), "rules": ("harvest", "nse", "harvest_pro_rata", "iex", "nobodys"),
          "registration": ("open", "agreement", "admission"), "style": ("helmsman", "timed"),
          "scope": ("all", "group", "lot"),
+         "absent": ("nothing", "keeps"), "show_demand": ("nothing", "excess", "total"),
+         "ration": ("pro_rata", "arrival"),
          "after_extensions": ("print", "halt"), "kind": ("coop", "other")}  # fmt: skip
 NEAR = (0, 1, 2, 3, 5, 6_700, 6_705, 60 * 10**9)
 

@@ -113,5 +113,6 @@ AUDIENCE: dict[EventKind, Audience] = {
     EventKind.LOT_DESCRIBED: _open,
     EventKind.SEASON_DEFINED: _open,
     EventKind.SALE_VOIDED: _open,
+    EventKind.LET_GO: Audience(NOBODY, _OWN_LOT, NOBODY, NOBODY),
 }
 assert set(AUDIENCE) == set(EventKind), "every kind of event says who may see it"

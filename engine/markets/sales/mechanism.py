@@ -12,10 +12,21 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 
 from engine.codes import Reason
-from engine.markets.sales import clock, clock_views, english, english_views
+from engine.markets.sales import (
+    clock,
+    clock_views,
+    dutch,
+    dutch_views,
+    english,
+    english_views,
+    japanese,
+    japanese_views,
+)
 from engine.markets.turn import Turn
 from engine.messages.sales.clock import Clock
+from engine.messages.sales.dutch import Dutch
 from engine.messages.sales.english import English
+from engine.messages.sales.japanese import Japanese
 from engine.messages.sales.terms import SaleTerms, Terms
 from engine.state.sales.sale import Sale
 from engine.state.venue import Timer
@@ -67,6 +78,32 @@ MECHANISMS: dict[type[Terms], Mechanism] = {
         operator_view=clock_views.operator_view,
         offers_next=clock.offers_next,
         prebids=True,
+    ),
+    Dutch: Mechanism(
+        check=dutch.check,
+        opened=dutch.opened,
+        bid=dutch.bid,
+        due=dutch.due,
+        resume=dutch.resume,
+        end=dutch.end,
+        void_bid=dutch.void_bid,
+        public_view=dutch_views.public_view,
+        account_view=dutch_views.account_view,
+        operator_view=dutch_views.operator_view,
+        offers_next=dutch.offers_next,
+    ),
+    Japanese: Mechanism(
+        check=japanese.check,
+        opened=japanese.opened,
+        bid=japanese.bid,
+        due=japanese.due,
+        resume=japanese.resume,
+        end=japanese.end,
+        void_bid=japanese.void_bid,
+        public_view=japanese_views.public_view,
+        account_view=japanese_views.account_view,
+        operator_view=japanese_views.operator_view,
+        offers_next=japanese.offers_next,
     ),
 }
 
