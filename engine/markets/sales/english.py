@@ -49,7 +49,7 @@ from engine.codes import EventKind, Reason, SaleStage, SaleState, TimerKind
 from engine.limits import SALE_BIDS_MAX, SALE_CLOCK_NS_MIN
 from engine.markets.sales import hammer
 from engine.markets.sales.closing import finish, has_limit, own_lot, within_limit
-from engine.markets.sales.english_rank import Share, bags_left, note, rank_whole, share_out
+from engine.markets.sales.english_rank import Share, bags_left, note, rank_whole, rank_whole_again, share_out
 from engine.markets.sales.ladder import is_rung, next_bid, rises
 from engine.markets.turn import Turn
 from engine.messages.sales.english import English, EnglishOffer
@@ -342,9 +342,12 @@ def _rank(sale: Sale, lot: EnglishLot, placed: Placed) -> None:
 def _rank_again(sale: Sale, number: int) -> None:
     """Price and leader from the bids that stand, in their order."""
     lot = market_of(sale).lots[number - 1]
+    terms, plan = terms_of(sale), sale.terms.lots[number - 1]
     lot.price, lot.leader, lot.runner_up, lot.standing = None, 0, None, {}
     for placed in lot.placed:
-        _rank(sale, lot, placed)
+        note(lot, placed)
+    if sale.stage == SaleStage.LIVE and lot.standing:
+        (share_out if plan.least_bags else rank_whole_again)(terms, plan, lot)
 
 
 def _shares(sale: Sale, number: int) -> Share:

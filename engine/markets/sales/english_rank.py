@@ -40,6 +40,17 @@ def rank_whole(terms: English, plan: SaleLot, lot: EnglishLot, placed: Placed) -
     lot.price = _price(terms, plan, top.maximum, lot.runner_up, top.floor)
 
 
+def rank_whole_again(terms: English, plan: SaleLot, lot: EnglishLot) -> None:
+    """The same lot from all that stand on it: what `rank_whole` comes to, bid by bid."""
+    ranked = sorted((-one.maximum, one.rank, account) for account, one in lot.standing.items())
+    lot.leader = ranked[0][2]
+    lot.runner_up = -ranked[1][0] if len(ranked) > 1 else None
+    for account, one in lot.standing.items():
+        one.filled = plan.bags if account == lot.leader else 0
+    top = lot.standing[lot.leader]
+    lot.price = _price(terms, plan, top.maximum, lot.runner_up, top.floor)
+
+
 def share_out(terms: English, plan: SaleLot, lot: EnglishLot) -> None:
     """A lot that is divided, from all that stand on it."""
     ranked = sorted((-one.maximum, one.rank, account) for account, one in lot.standing.items())

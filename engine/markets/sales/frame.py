@@ -245,11 +245,14 @@ def _stages_refused(turn: Turn, known: Sale | None, stages: Stages) -> Reason:
 
 
 def _await_stage(turn: Turn, sale: Sale) -> None:
-    """Set the timer of the next stage; never at once, so that no stage is missed."""
+    """Set the timer of the next stage. One that is due already, in a record that came late, begins at once."""
     sale.stage_timer = sale.stage_due_ns = 0
     for stage, at_ns in _times(sale.terms.stages):
         if stage > sale.stage:
-            at_ns = max(at_ns + sale.delay_ns, turn.ts_ns + 1)
+            at_ns += sale.delay_ns
+            if at_ns <= turn.ts_ns:
+                _begin(turn, sale, stage)
+                return
             timer = turn.venue.timers.set(turn.ts_ns, at_ns, TimerKind.SALE_STAGE, subject=sale.sale, phase=stage)
             sale.stage_timer, sale.stage_due_ns = timer.timer, timer.due_ns
             return
@@ -258,9 +261,9 @@ def _await_stage(turn: Turn, sale: Sale) -> None:
 def _begin(turn: Turn, sale: Sale, stage: SaleStage) -> None:
     sale.stage = stage
     turn.emit(EventKind.SALE_STAGE, order=sale.sale, qty=stage)
-    _await_stage(turn, sale)
     if stage in (SaleStage.PREBIDS, SaleStage.LIVE):
         mechanism_of(sale).opened(turn, sale)
+    _await_stage(turn, sale)
 
 
 def _bidder_refused(turn: Turn, sale: Sale) -> Reason:
