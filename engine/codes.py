@@ -192,12 +192,21 @@ class EventKind(IntEnum):
     ROUND = 78  # public: qty = round, price, leaves = due ts_ns
     BID_VOIDED = 79  # party: account, counter_order = sequence of the bid, price = own maximum
     BID_WAITS = 80  # party: the same, for the operator's decision
-    AWARD_SET = 81  # parties: order = award, instrument = lot, qty, price, reason = AwardState
+    # parties: account = buyer, counter_account = seller, order = award, counter_order = sale, instrument = lot, price,
+    # qty = bags, reason = AwardState, leaves = due ts_ns of whose turn it is, 0: nobody's
+    AWARD_SET = 81
     LOT_DESCRIBED = 82
     SEASON_DEFINED = 83
     SALE_VOIDED = 84
+    # sealed bids: counter_order = sequence of the bid
+    SEALED_BID = 90  # party: account has a bid in; counter_order = the one that it takes the place of, 0: none
+    BIDS_CLOSED = 91  # public: leaves = ts_ns at which the keys are due
+    BID_OPENED = 92  # party
+    KEY_REFUSED = 93  # party: reason
     # Dutch, Japanese, reverse
     LET_GO = 94  # party: account holds the lot's button no longer, from the round qty on; price = the clock's
+    # after the hammer
+    AWARD_SPLIT = 106  # party: order = award, account = lead of the group, qty = shares, counter_order = sale
 
 
 class AccountFlag(IntEnum):
@@ -326,6 +335,13 @@ class Reason(IntEnum):
     # English sales
     BID_UNKNOWN = 120  # no bid of that sequence stands or waits
     BAGS_RANGE = 121  # of a divided lot: less than its smallest part, more than there is, or fewer than before
+    # sealed bids
+    BIDS_NOT_CLOSED = 128  # no key before the closing time
+    KEY_WRONG = 129  # it does not fit the commitment of the bid
+    KEY_MISSING = 130  # it did not come in time
+    SEAL_BROKEN = 131  # the bid's own key does not open what it sent
+    CONTENTS_INVALID = 132  # what was opened is no bid
+    BELOW_RESERVE = 133
     # Dutch, Japanese and reverse sales
     PRICE_MOVED = 136  # the clock shows another price than the one that the take names
     JOINING_OVER = 137  # who has not pressed before the price rose takes no part
@@ -338,6 +354,11 @@ class Reason(IntEnum):
     BAGS_HELD = 147  # fewer bags of a product whose price has not risen
     BAGS_STEP = 148  # not a multiple of the step
     PROXY_FALLS = 149  # limits whose prices do not rise, or whose quantities do not fall
+    # after the hammer
+    AWARD_UNKNOWN = 160
+    ACT_UNFIT = 161  # not in the state that the award is in
+    ALLOWANCE_RANGE = 162  # not below the price, or not the price that was asked for
+    SHARES_UNFIT = 163  # they do not add up to the award, or one is named twice or not at all
 
 
 class Phase(IntEnum):
@@ -396,6 +417,17 @@ class SaleStage(IntEnum):
     LIVE = 4
     FINISHED = 5
     VOID = 6
+
+
+class AwardState(IntEnum):
+    PROVISIONAL = 1  # until the buyer approves the sample
+    ALLOWANCE_ASKED = 2  # the seller's turn
+    DISPUTED = 3  # the operator's
+    FINAL = 4
+    OFFERED = 5  # to who came next: not sold yet
+    REJECTED = 6  # and those below: ended
+    DECLINED = 7
+    VOID = 8
 
 
 class BidderFlag(IntEnum):

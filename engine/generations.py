@@ -87,9 +87,10 @@ NEW_IN_TIMER_3 = {"random_ns": 0, "announced_ns": 0, "seed": b""}
 NEW_COLD_3: dict[str, Any] = {
     "account_limits": [], "delisted": [], "stop": [None, []], "extensions": [], "cancel_after": [], "corrections": [],
 }  # fmt: skip
-COLD_SECTIONS_4 = COLD_SECTIONS_3
+COLD_SECTIONS_4 = (*COLD_SECTIONS_3[:-1], "awards", "remembered")
 # What is new in 4, as it stands where nothing has used it.
-NEW_COLD_4: dict[str, Any] = {}
+NEW_COLD_4: dict[str, Any] = {"awards": []}
+NO_AFTER_4 = [0, "accepted", 0, "unsold", 0, False, ["", "", 300, 0, "", "", "", "", "", "", "", []]]
 _LIVE, _FINISHED, _PENDING = 4, 5, 1  # SaleStage, SaleStage, SaleState
 _SORTED = msgspec.msgpack.Encoder(order="deterministic")
 
@@ -197,7 +198,8 @@ def _sale_4(old: dict[str, Any]) -> dict[str, Any]:
     return {
         "terms": [
             number, 1, title, [tick_size, price_unit, currency, numerator, denominator], [0, 0, 0, 0],
-            [[*lot, 0, 0, 0, 0, False, 0] for lot in lots], english, 0, "open", b"", False, [],
+            [[*lot, 0, 0, 0, 0, False, 0] for lot in lots], english, 0, "open", b"", False,
+            NO_AFTER_4,
         ],
         "stage": _FINISHED if finished else _LIVE,
         "state": old["state"],
@@ -208,6 +210,7 @@ def _sale_4(old: dict[str, Any]) -> dict[str, Any]:
         "delay_ns": 0,
         "ended_by_operator": old["ended_by_operator"],
         "sold": {at: lot["sold_bags"] for at, lot in enumerate(market["lots"], 1) if lot["sold_bags"]},
+        "awards": {},
     }  # fmt: skip
 
 

@@ -102,6 +102,19 @@ SALE_BIDDERS_MAX = 10_000  # registered or admitted in one sale
 SALE_BIDS_MAX = 1_000_000  # taken in one sale, those that wait among them
 SEASONS_MAX = 100_000
 AWARDS_MAX = 2**31 - 1
+AWARD_NS_MIN = 3600 * 10**9  # that a party has to act in, at least
+AWARD_NS_MAX = 366 * 24 * 3600 * 10**9
+AWARD_ASKS_MAX = 3  # claims for allowance on one award
+AWARD_SHARES_MAX = 200  # of a buying group
+AWARD_DOCUMENTS_MAX = 32  # that a contract names
+SEALED_CIPHERTEXT_BYTES_MAX = 8 * 1024  # of one sealed bid
+SEALED_BLOCK_BYTES = 256  # contents are padded to a multiple, less the tag
+SEALED_STEPS_MAX = 256  # prices and bags in one bid
+SEALED_BIDS_MAX = 10_000  # that stand in one sale
+SEALED_ACCOUNT_BYTES_MAX = 256 * 1024  # of one account's that stand in one sale
+SEALED_KEYS_PER_COMMAND_MAX = 128  # each opens a bid, some 20 us
+SEALED_KEYS_NS_MIN = 10**9  # after the closing time, for keys to come
+SEALED_KEYS_NS_MAX = 31 * 24 * 3600 * 10**9
 
 # Auction lots
 AUCTION_LOTS_MAX = 100_000  # described in the catalogue, ever

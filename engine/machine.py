@@ -36,7 +36,7 @@ from engine.markets import (
     timers,
 )
 from engine.markets.extensions import Outlook, clearing_of, outlook
-from engine.markets.sales import frame
+from engine.markets.sales import awards, frame, sealed
 from engine.markets.turn import NO_EVENTS, Turn
 from engine.messages import bodies
 from engine.messages.bodies import Bid, decode_body
@@ -95,10 +95,10 @@ RULES: dict[CommandKind, Callable[[Turn, Any], Reason]] = {
     CommandKind.REGISTER: frame.register,
     CommandKind.ADMIT: frame.admit,
     CommandKind.DECIDE_BID: frame.decide_bid,
-    CommandKind.OPEN_BIDS: _not_yet,
+    CommandKind.OPEN_BIDS: sealed.open_bids,
     CommandKind.PROPOSE: _not_yet,
-    CommandKind.SETTLE: _not_yet,
-    CommandKind.SPLIT: _not_yet,
+    CommandKind.SETTLE: awards.settle,
+    CommandKind.SPLIT: awards.split,
     CommandKind.DEFINE_SEASON: _not_yet,
     CommandKind.DESCRIBE_LOT: _not_yet,
     CommandKind.VOID_SALE: frame.void_sale,
@@ -321,7 +321,7 @@ def _about(body: Body | None) -> tuple[int, int]:
     """(instrument, order) of a cold command's plain answers: what it names, as the event formats have it."""
     if isinstance(body, Bid):
         return getattr(body.offer, "lot", 0), body.sale
-    return getattr(body, "instrument", 0), getattr(body, "sale", 0)
+    return getattr(body, "instrument", 0), getattr(body, "sale", getattr(body, "award", 0))
 
 
 def _refuse(turn: Turn, reason: Reason, instrument: int, order: int) -> None:

@@ -20,6 +20,7 @@ from gateway.metrics import CONTENT_TYPE
 from gateway.problems import Problem
 from gateway.rest import (  # their routes are declared by importing
     accounts,
+    awards,
     corrections,
     market,
     operate,
@@ -33,7 +34,7 @@ from gateway.ws.session import CLOSE_RESTART, FORM_OF_PROTOCOL, Session
 
 log = logging.getLogger("qhatu.http")
 TABLE = routes.ROUTES.table
-assert all(module.ROUTES is routes.ROUTES for module in (accounts, corrections, market, operate, orders, sales))
+assert all(module.ROUTES is routes.ROUTES for module in (accounts, awards, corrections, market, operate, orders, sales))
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",

@@ -1,6 +1,6 @@
 """A backup: a consistent copy of a venue's data, taken while the venue may be running, and checked before it counts.
 
-    TARGET/log/  log/archive/  snapshots/  events/  config/  [projection.sqlite]  manifest.json
+    TARGET/log/  log/archive/  snapshots/  events/  config/  [sealed.keys]  [projection.sqlite]  manifest.json
 
 What is derived is copied before what it is derived from (tables, snapshots, events, log), so nothing in the copy is
 ahead of its log. The log ends with the last whole record that was there when it was copied: everything acknowledged
@@ -36,9 +36,10 @@ from engine.log.snapshot import BadSnapshot, list_snapshots, read_snapshot, snap
 from gateway.config_store import FOLDER as CONFIG_FOLDER
 from gateway.forms import time_text
 from gateway.offline import Refused
-from gateway.places import EVENTS_FOLDER, LOG_FOLDER, PROJECTION_FILE, SNAPSHOT_FOLDER
+from gateway.places import EVENTS_FOLDER, LOG_FOLDER, PROJECTION_FILE, SNAPSHOT_FOLDER, VAULT_FILE
 from gateway.replaying import NoVenue, Rebuilt, rebuild
 from gateway.staging import HASH_BYTES, Copied, check_free, copy_file, read_back, staged, write_file
+from gateway.vault import VaultCorrupt, decoded
 
 MANIFEST = "manifest.json"
 FORMAT = "qhatu-backup"
@@ -130,6 +131,7 @@ def back_up(
         events_number = _copy_events(files, copy)
         last, segment_bytes = _copy_log(files, copy)
         _copy_configurations(copy)
+        _copy_keys(copy)
         step("check")
         rebuilt = walked(folder)
         manifest = _manifest(copy, rebuilt, last, segment_bytes, snapshots, events_number)
@@ -309,6 +311,18 @@ def _end_of_events(files: Files, folder: Path) -> int:
 def _copy_configurations(copy: _Copy) -> None:
     for path in sorted((copy.source / CONFIG_FOLDER).glob("*.json")):
         copy.add(f"{CONFIG_FOLDER}/{path.name}")
+
+
+def _copy_keys(copy: _Copy) -> None:
+    """After the log: a key is durable before its bid is, so each bid that was copied has its key here. A record that
+    was being written belongs to none of them."""
+    if not (copy.source / VAULT_FILE).is_file():
+        return
+    copy.add(VAULT_FILE)
+    try:
+        decoded((copy.folder / VAULT_FILE).read_bytes(), copy.source / VAULT_FILE)
+    except VaultCorrupt as error:
+        copy.notes.append(f"{error}; it is copied as it is")
 
 
 def _copy_log(files: Files, copy: _Copy) -> tuple[Record, int]:

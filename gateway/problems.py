@@ -57,7 +57,14 @@ GATEWAY_STATUS: dict[str, int] = {
     "internal": 500,
 }
 
-_NOT_FOUND = {Reason.ORDER_UNKNOWN, Reason.SALE_UNKNOWN, Reason.LOT_UNKNOWN, Reason.TRADE_UNKNOWN, Reason.BID_UNKNOWN}
+_NOT_FOUND = {
+    Reason.ORDER_UNKNOWN,
+    Reason.SALE_UNKNOWN,
+    Reason.LOT_UNKNOWN,
+    Reason.TRADE_UNKNOWN,
+    Reason.BID_UNKNOWN,
+    Reason.AWARD_UNKNOWN,
+}
 _CONFLICT = {
     Reason.PHASE_FORBIDS,
     Reason.STALE_REF,
@@ -82,6 +89,8 @@ _CONFLICT = {
     Reason.JOINING_OVER,
     Reason.BUTTON_RELEASED,
     Reason.NOT_HOLDING,
+    Reason.BIDS_NOT_CLOSED,
+    Reason.ACT_UNFIT,
 }
 _FORBIDDEN = {
     Reason.NOT_OWNER,
@@ -144,6 +153,9 @@ POINTER: dict[Reason, str] = {
     Reason.VERSION_STALE: "/version",
     Reason.BID_UNKNOWN: "/bid",
     Reason.PRICE_MOVED: "/price",
+    Reason.KEY_WRONG: "/keys",
+    Reason.ALLOWANCE_RANGE: "/price",
+    Reason.SHARES_UNFIT: "/shares",
 }
 
 _DETAIL: dict[Reason, str] = {
@@ -209,6 +221,12 @@ _DETAIL: dict[Reason, str] = {
     Reason.JOINING_OVER: "The price rises already: who has not pressed before takes no part in this lot.",
     Reason.BUTTON_RELEASED: "Who has let go of a lot cannot come back.",
     Reason.NOT_HOLDING: "The account does not hold this lot's button.",
+    Reason.BIDS_NOT_CLOSED: "Keys are taken after the closing time, not before.",
+    Reason.KEY_WRONG: "The key does not fit the commitment of the bid: it opens nothing.",
+    Reason.AWARD_UNKNOWN: "There is no such award.",
+    Reason.ACT_UNFIT: "The award is in a state that does not take this.",
+    Reason.ALLOWANCE_RANGE: "The price is not below what was sold at, or not the one that was asked for.",
+    Reason.SHARES_UNFIT: "The shares add up to the bags of the award, each with one account or one label.",
     Reason.PHASE_MOVE_ILLEGAL: "The instrument cannot move to this phase from the one it is in.",
 }
 

@@ -16,6 +16,8 @@ TEXTS = {"tick_size": ("0.05", "1", "0.000000000001", "999999999999"), "symbol":
          "scope": ("all", "group", "lot"),
          "absent": ("nothing", "keeps"), "show_demand": ("nothing", "excess", "total"),
          "ration": ("pro_rata", "arrival"),
+         "form": ("", "escc"), "sample_term": ("", "stock_lot"),
+         "incoterm": ("", "FOB"), "shipment_from": ("", "2027-05-01"), "shipment_to": ("", "2027-06-01"),
          "after_extensions": ("print", "halt"), "kind": ("coop", "other")}  # fmt: skip
 NEAR = (0, 1, 2, 3, 5, 6_700, 6_705, 60 * 10**9)
 
@@ -42,6 +44,10 @@ def _value(random: Random, name: str, of: Any, now_ns: int) -> Any:
             return random.choice([low, high, random.randint(low, high), *near, *near, *near])
         case kinds.StrType():
             return random.choice(TEXTS.get(name, ("", "x"))) if name in TEXTS or not of.min_length else "x" * 8
+        case kinds.LiteralType():
+            return random.choice(of.values)
+        case kinds.EnumType():
+            return random.choice(list(of.cls))
         case kinds.BytesType():
             most = of.max_length or 8
             return random.randbytes(random.choice((of.min_length or 0, most, most)))

@@ -8,8 +8,10 @@ from engine.markets.collars import collar_of
 from engine.markets.sales.closing import OF_A_SALE
 from engine.messages.sales.english import English
 from engine.state.hot import Hot
+from engine.state.sales.awards import ENDED
 from engine.state.sales.english import EnglishState
 from engine.state.sales.sale import Sale
+from engine.state.sales.sealed import SealedState
 from engine.state.venue import CALENDAR, EXTENDED, Timer, Venue
 
 
@@ -66,6 +68,21 @@ def _timers(venue: Venue, hot: Hot) -> None:
         assert extension.timer not in every or every[extension.timer].kind == TimerKind.UNCROSS
     for sale in venue.sales.values():
         _sale(sale, every)
+    _awards(venue, every)
+
+
+def _awards(venue: Venue, timers: dict[int, Timer]) -> None:
+    """No bag is sold twice; whose turn it is has a timer, and nobody else."""
+    own = {one.timer for one in timers.values() if one.kind == TimerKind.AWARD_DUE}
+    assert own == {award.timer for award in venue.awards.values() if award.timer}, "timers of awards"
+    for number, award in venue.awards.items():
+        assert number == award.number and award.history[-1].state == award.state
+        assert bool(award.timer) == bool(award.due_ns) and (award.state not in ENDED or not award.timer)
+        assert number in venue.sales[award.sale].awards[award.lot]
+    for sale in venue.sales.values():
+        for lot, numbers in sale.awards.items():
+            promised = sum(venue.awards[n].bags for n in numbers if venue.awards[n].state not in ENDED)
+            assert promised <= sale.terms.lots[lot - 1].bags, f"lot {lot} of sale {sale.sale} is sold twice"
 
 
 def _sale(sale: Sale, timers: dict[int, Timer]) -> None:
@@ -75,6 +92,9 @@ def _sale(sale: Sale, timers: dict[int, Timer]) -> None:
         assert not own, f"sale {sale.sale} is over"
         return
     assert not sale.stage_timer or timers[sale.stage_timer].kind == TimerKind.SALE_STAGE
+    if isinstance(sale.market, SealedState):
+        assert own == {sale.stage_timer, sale.market.timer} - {0}, f"timers of {sale.sale}"
+        assert set(sale.market.slots.values()) == set(sale.market.bids), "each place has one bid"
     if not isinstance(sale.market, EnglishState):
         return
     market = sale.market

@@ -23,7 +23,7 @@ from collections.abc import Callable
 from engine import limits
 from engine.codes import EventKind, Reason, TimerKind
 from engine.markets import mass_cancel, phases
-from engine.markets.sales import frame, hammer
+from engine.markets.sales import awards, frame
 from engine.markets.turn import Turn
 from engine.messages import bodies
 from engine.state.hot import Hot
@@ -56,7 +56,7 @@ FIRE: dict[TimerKind, Callable[[Turn, Timer], None]] = {
     TimerKind.SALE_CLOCK: frame.due,
     TimerKind.SALE_ROUND: frame.due,
     TimerKind.SALE_STAGE: frame.stage_due,
-    TimerKind.AWARD_DUE: hammer.award_due,
+    TimerKind.AWARD_DUE: awards.due,
     TimerKind.CLIENT_ID_SWEEP: sweep_due,
     TimerKind.CANCEL_AFTER: mass_cancel.cancel_after_due,
     TimerKind.DAY_END: phases.day_end_due,
@@ -129,4 +129,4 @@ def go_on(turn: Turn, timer: Timer, away_ns: int) -> None:
     elif timer.kind == TimerKind.SALE_STAGE:
         frame.stage_resumed(turn, timer, away_ns)
     elif timer.kind == TimerKind.AWARD_DUE:
-        hammer.resume(turn, timer, away_ns)
+        awards.resume(turn, timer, away_ns)

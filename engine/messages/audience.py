@@ -44,6 +44,7 @@ _REPORT = _fields("kind instrument price qty leaves")  # of a trade of the past:
 _OWN_REPORT = _REPORT | _fields("order counter_order")
 _report = Audience(_REPORT, _OWN_REPORT | {"account"}, _OWN_REPORT | {"counter_account"}, _ALL)
 _own_bid = Audience(NOBODY, _OWN_LOT, NOBODY, _OWN_LOT - {"price"})
+_AWARD = _fields("kind instrument order price qty reason leaves counter_order")
 _decided_bid = Audience(NOBODY, _OWN_LOT | {"counter_order"}, NOBODY, _OWN_LOT - {"price"} | {"counter_order"})
 
 AUDIENCE: dict[EventKind, Audience] = {
@@ -109,10 +110,15 @@ AUDIENCE: dict[EventKind, Audience] = {
     EventKind.ROUND: _open,
     EventKind.BID_VOIDED: _decided_bid,
     EventKind.BID_WAITS: _decided_bid,
-    EventKind.AWARD_SET: Audience(NOBODY, _OWN_LOT, _OWN_LOT - {"account"} | {"counter_account"}, _ALL),
+    EventKind.AWARD_SET: Audience(NOBODY, _AWARD | {"account"}, _AWARD | {"counter_account"}, _ALL),
     EventKind.LOT_DESCRIBED: _open,
     EventKind.SEASON_DEFINED: _open,
     EventKind.SALE_VOIDED: _open,
     EventKind.LET_GO: Audience(NOBODY, _OWN_LOT, NOBODY, NOBODY),
+    EventKind.SEALED_BID: Audience(NOBODY, _OWN_LOT | {"counter_order"}, NOBODY, NOBODY),
+    EventKind.BIDS_CLOSED: _open,
+    EventKind.BID_OPENED: _decided_bid,
+    EventKind.KEY_REFUSED: _decided_bid,
+    EventKind.AWARD_SPLIT: Audience(NOBODY, _fields("kind instrument order account qty counter_order"), NOBODY, _ALL),
 }
 assert set(AUDIENCE) == set(EventKind), "every kind of event says who may see it"

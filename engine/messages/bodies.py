@@ -35,6 +35,7 @@ from engine.messages.body import (
     TimeNs,
     WidenBps,
 )
+from engine.messages.sales.after import Settle, Split
 from engine.messages.sales.commands import (
     Admit,
     Bid,
@@ -42,13 +43,11 @@ from engine.messages.sales.commands import (
     DefineSeason,
     DescribeLot,
     EndSale,
-    OpenBids,
     Propose,
     Register,
-    Settle,
-    Split,
     VoidSale,
 )
+from engine.messages.sales.sealed import OpenBids
 from engine.messages.sales.terms import SaleTerms
 
 

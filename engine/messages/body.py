@@ -27,6 +27,7 @@ ExtensionNs = Annotated[int, Meta(ge=0, le=limits.EXTENSION_NS_MAX)]  # below EX
 Extensions = Annotated[int, Meta(ge=0, le=limits.EXTENSIONS_MAX)]
 WidenBps = Annotated[int, Meta(ge=0, le=limits.WIDEN_BPS_MAX)]
 Outcome = Annotated[str, Meta(pattern=r"^(print|halt)\Z")]
+AwardId = Annotated[int, Meta(ge=1, le=limits.AWARDS_MAX)]
 SaleId = Annotated[int, Meta(ge=1, le=limits.SALES_MAX)]
 LotNumber = Annotated[int, Meta(ge=1, le=limits.SALE_LOTS_MAX)]  # of an auction lot in its sale
 PositiveTicks = Annotated[int, Meta(ge=1, le=limits.PRICE_TICKS_MAX)]

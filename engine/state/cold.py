@@ -14,6 +14,7 @@ import msgspec
 
 from engine.domain.instruments import Instrument
 from engine.state.canonical_form import ordered
+from engine.state.sales.awards import Award
 from engine.state.sales.sale import Sale
 from engine.state.venue import (
     Account,
@@ -66,10 +67,11 @@ def cold_sections(venue: Venue) -> Iterator[tuple[str, bytes]]:
         "cancel_after": sorted(venue.cancel_after.items()),
         "corrections": [[key, venue.corrections[key]] for key in sorted(venue.corrections)],
         "sales": ordered([venue.sales[key] for key in sorted(venue.sales)]),
+        "awards": ordered([venue.awards[key] for key in sorted(venue.awards)]),
         "remembered": [[key, venue.remembered[key]] for key in sorted(venue.remembered)],
     }
     for name, content in sections.items():
-        yield name, (_PLAIN if name == "sales" else _ENCODER).encode(content)
+        yield name, (_PLAIN if name in ("sales", "awards") else _ENCODER).encode(content)
 
 
 def venue_of(sections: Mapping[str, bytes]) -> Venue:
@@ -98,5 +100,6 @@ def venue_of(sections: Mapping[str, bytes]) -> Venue:
     venue.cancel_after = dict(read("cancel_after", list[tuple[int, int]]))
     venue.corrections = dict(read("corrections", list[tuple[tuple[int, int], Correction]]))
     venue.sales = {sale.sale: sale for sale in read("sales", list[Sale])}
+    venue.awards = {award.number: award for award in read("awards", list[Award])}
     venue.recall(dict(read("remembered", list[tuple[tuple[int, int, int, int], Remembered]])))
     return venue

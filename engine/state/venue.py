@@ -14,6 +14,7 @@ from sortedcontainers import SortedDict
 
 from engine.codes import TimerKind
 from engine.domain.instruments import Instrument
+from engine.state.sales.awards import Award
 from engine.state.sales.sale import Sale
 
 # Timers that an outage moves, and that stand still while the kill switch is on.
@@ -249,6 +250,7 @@ class Venue:
     __slots__ = (
         "account_limits",
         "accounts",
+        "awards",
         "by_symbol",
         "calendars",
         "cancel_after",
@@ -288,6 +290,7 @@ class Venue:
         self.corrections: dict[tuple[int, int], Correction] = {}  # by the name of the fill: (seq, index)
         self.timers = Timers()
         self.sales: dict[int, Sale] = {}
+        self.awards: dict[int, Award] = {}  # of all sales, by number from 1
         self.remembered: dict[RefKey, Remembered] = {}
         self.remembered_of: Counter[int] = Counter()  # how many of each account
 

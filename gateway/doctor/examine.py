@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gateway.doctor import derived, log, place, processes, start
+from gateway.doctor import derived, log, place, processes, secrets, start
 from gateway.doctor.finding import Check, Finding, Level
 from gateway.doctor.scene import Scene
 
@@ -20,6 +20,7 @@ CHECKS: tuple[Check, ...] = (
     start.generation,
     start.start,
     start.configuration,
+    secrets.keys,
     derived.events,
     derived.tables,
     place.leftovers,

@@ -22,6 +22,7 @@ _EXAMPLES = {
     "order_id": "4294967296",
     "sale_id": 1,
     "account": 2,
+    "award": 1,
     "fill_id": "17-1",
     "hash_prefix": "0123456789abcdef",
 }

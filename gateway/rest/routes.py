@@ -35,6 +35,7 @@ PARAMETERS: dict[str, tuple[str, type]] = {
     "order_id": (r"[0-9]{1,19}", int),
     "sale_id": (r"[0-9]{1,9}", int),
     "account": (r"[0-9]{1,7}", int),
+    "award": (r"[0-9]{1,10}", int),
     "fill_id": (r"[0-9]{1,19}-[0-9]{1,10}", str),
     "hash_prefix": (r"[0-9a-f]{8,64}", str),
 }
@@ -63,7 +64,7 @@ class Call:
         return self.caller.account
 
 
-Handler = Callable[[Call], Awaitable[dict[str, Any]]]
+Handler = Callable[[Call], Awaitable[dict[str, Any] | web.Response]]  # an answer that is no JSON is made whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +153,8 @@ async def answer(front: Front, route: Route, request: web.Request) -> web.Respon
         await front.reach(query.min_seq, MIN_SEQ_WAIT_SECONDS_MAX)
     call = Call(front, request, caller, form, path, query, body, ref, route.status, headers)
     view = await route.handler(call)
+    if isinstance(view, web.Response):
+        return view
     # The log's sequence tells of sealed activity: only the holder of a key hears it.
     if caller is None:
         view.pop("as_of", None)

@@ -172,7 +172,7 @@ def void_sale(turn: Turn, body: VoidSale) -> Reason:
     drop_timers(turn, sale)
     sale.stage, sale.state = SaleStage.VOID, SaleState.FINISHED
     turn.emit(EventKind.SALE_VOIDED, order=sale.sale)
-    hammer.void_sale(turn, sale)
+    hammer.void_sale(turn, sale, body.why)
     return Reason.NONE
 
 
@@ -204,7 +204,8 @@ def _plan_refused(turn: Turn, known: Sale | None, body: SaleTerms) -> Reason:
     worth = Sale(body)
     if any(worth.value_minor(worth.grams(n), PRICE_TICKS_MAX) > NOTIONAL_MAX for n in range(1, len(body.lots) + 1)):
         return Reason.NOTIONAL_RANGE
-    return mechanism.check(turn, body)
+    reason = hammer.check(body)
+    return mechanism.check(turn, body) if reason == Reason.NONE else reason
 
 
 def _well_formed(body: SaleTerms) -> bool:

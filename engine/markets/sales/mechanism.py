@@ -21,12 +21,15 @@ from engine.markets.sales import (
     english_views,
     japanese,
     japanese_views,
+    sealed,
+    sealed_views,
 )
 from engine.markets.turn import Turn
 from engine.messages.sales.clock import Clock
 from engine.messages.sales.dutch import Dutch
 from engine.messages.sales.english import English
 from engine.messages.sales.japanese import Japanese
+from engine.messages.sales.sealed import Sealed
 from engine.messages.sales.terms import SaleTerms, Terms
 from engine.state.sales.sale import Sale
 from engine.state.venue import Timer
@@ -104,6 +107,19 @@ MECHANISMS: dict[type[Terms], Mechanism] = {
         account_view=japanese_views.account_view,
         operator_view=japanese_views.operator_view,
         offers_next=japanese.offers_next,
+    ),
+    Sealed: Mechanism(
+        check=sealed.check,
+        opened=sealed.opened,
+        bid=sealed.bid,
+        due=sealed.due,
+        resume=sealed.resume,
+        end=sealed.end,
+        void_bid=sealed.void_bid,
+        public_view=sealed_views.public_view,
+        account_view=sealed_views.account_view,
+        operator_view=sealed_views.operator_view,
+        offers_next=sealed.offers_next,
     ),
 }
 

@@ -17,7 +17,6 @@ from engine.messages.sales.reverse import ReverseOffer
 from engine.messages.sales.sealed import SealedOffer
 
 Offer = EnglishOffer | SealedOffer | DutchOffer | ReverseOffer | JapaneseOffer | ClockOffer | ClockProxy | PackagesOffer
-AwardId = Annotated[int, Meta(ge=1, le=limits.AWARDS_MAX)]
 
 
 class Bid(Body, frozen=True):
@@ -67,28 +66,10 @@ class DecideBid(Body, frozen=True):
     why: Label = ""
 
 
-class OpenBids(Body, frozen=True):
-    """Not yet taken."""
-
-    sale: SaleId
-
-
 class Propose(Body, frozen=True):
     """Not yet taken."""
 
     sale: SaleId
-
-
-class Settle(Body, frozen=True):
-    """Not yet taken."""
-
-    award: AwardId
-
-
-class Split(Body, frozen=True):
-    """Not yet taken."""
-
-    award: AwardId
 
 
 class DefineSeason(Body, frozen=True):

@@ -18,6 +18,7 @@ from engine.messages.body import (
     SaleId,
     TimeNs,
 )
+from engine.messages.sales.after import After
 from engine.messages.sales.clock import Clock
 from engine.messages.sales.dutch import Dutch
 from engine.messages.sales.english import English
@@ -61,10 +62,6 @@ class SaleLot(Body, frozen=True):
     reserve: FloorTicks = 0  # 0: none. Its seller's and the operator's secret, unless it is shown
     reserve_shown: bool = False
     least_bags: Annotated[int, Meta(ge=0, le=limits.QTY_LOTS_MAX)] = 0  # smallest part that is sold; 0: sold whole
-
-
-class After(Body, frozen=True):
-    """What follows the hammer."""
 
 
 class SaleTerms(Body, frozen=True):

@@ -42,6 +42,7 @@ class Sale(Struct):
     delay_ns: int = 0  # of outages before it was live: added to the times that the terms name
     ended_by_operator: bool = False
     sold: dict[int, int] = field(default_factory=dict)  # bags by lot
+    awards: dict[int, list[int]] = field(default_factory=dict)  # their numbers by lot
 
     @property
     def sale(self) -> int:

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from engine import limits
 from engine.codes import COLD_FIRST, CommandKind
 from engine.messages import bodies
+from engine.messages.sales.after import AskAllowance, Share
 from engine.messages.sales.english import EnglishOffer
+from engine.messages.sales.sealed import BidKey, SealedOffer
 from tests.recorder import T0_NS, auction_sale, coffee
 
 EXAMPLES = [
@@ -51,10 +53,11 @@ EXAMPLES = [
     bodies.Register(1, b"a" * 32),
     bodies.Admit(1, 2, True, 10**9),
     bodies.DecideBid(1, 44, False, "a slip of the finger"),
-    bodies.OpenBids(1),
+    bodies.Bid(1, SealedOffer(0, b"c" * 272, b"h" * 32)),
+    bodies.OpenBids(1, (BidKey(44, b"k" * 32),), by_operator=True),
     bodies.Propose(1),
-    bodies.Settle(1),
-    bodies.Split(1),
+    bodies.Settle(1, AskAllowance(390, "moisture")),
+    bodies.Split(1, (Share(4, account=2), Share(6, label="a roaster"))),
     bodies.DefineSeason(1),
     bodies.DescribeLot(1),
     bodies.VoidSale(1, "the wrong lots"),

@@ -206,7 +206,8 @@ def test_a_bid_at_the_due_time_is_late():
     recorder.ts_ns = due_ns_in(recorder)
     events = recorder.do(bid_of(Z, 1, 500))
     assert kinds(events) == [
-        EventKind.TIMER, EventKind.LOT_SOLD, EventKind.LOT_SOLD, EventKind.SALE_FINISHED, EventKind.BID_LATE,
+        EventKind.TIMER, EventKind.LOT_SOLD, EventKind.AWARD_SET, EventKind.LOT_SOLD, EventKind.AWARD_SET,
+        EventKind.SALE_FINISHED, EventKind.BID_LATE,
     ]  # fmt: skip
     assert reason_of(events) == Reason.BID_LATE
     assert lots_in(recorder)[0].leader == A
@@ -222,7 +223,9 @@ def test_lots_without_a_bid_pass_in_and_the_clock_starts_for_the_rest():
     assert reason_of(recorder.do(bid_of(Z, 1, 400))) == Reason.BID_LATE
     assert EventKind.CLOCK in kinds(recorder.do(bid_of(Z, 2, 500), after_s=100))
     finished = recorder.do(bodies.Time(), after_s=180)
-    assert kinds(finished) == [EventKind.TIMER, EventKind.LOT_SOLD, EventKind.SALE_FINISHED, EventKind.DONE]
+    assert kinds(finished) == [
+        EventKind.TIMER, EventKind.LOT_SOLD, EventKind.AWARD_SET, EventKind.SALE_FINISHED, EventKind.DONE,
+    ]  # fmt: skip
 
 
 def test_a_sale_without_any_bid_finishes_when_it_may_wait_no_longer():
@@ -237,7 +240,9 @@ def test_an_operator_ends_a_sale_and_leading_bids_stand():
     recorder = on_sale()
     recorder.do(bid_of(A, 1, 500), bid_of(Z, 1, 450))
     events = recorder.do(bodies.EndSale(1, "power is failing"))
-    assert kinds(events) == [EventKind.LOT_SOLD, EventKind.LOT_PASSED_IN, EventKind.SALE_FINISHED]
+    assert kinds(events) == [
+        EventKind.LOT_SOLD, EventKind.AWARD_SET, EventKind.LOT_PASSED_IN, EventKind.SALE_FINISHED,
+    ]  # fmt: skip
     assert (events["account"][0], events["counter_account"][0], events["price"][0]) == (A, SELLER, 460)
     assert reason_of(recorder.do(bid_of(Z, 1, 600))) == Reason.SALE_CLOSED
     assert reason_of(recorder.do(bodies.EndSale(1))) == Reason.SALE_CLOSED
