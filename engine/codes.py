@@ -205,6 +205,9 @@ class EventKind(IntEnum):
     KEY_REFUSED = 93  # party: reason
     # Dutch, Japanese, reverse
     LET_GO = 94  # party: account holds the lot's button no longer, from the round qty on; price = the clock's
+    # package bids
+    PROBLEM_FROZEN = 102  # public: leaves = end of proposals; counter_order, qty = BLAKE2b-128 of the problem
+    PROPOSAL_TAKEN = 103  # operator: qty = account that is left out (0: none), leaves = 1 when that is proved
     # after the hammer
     AWARD_SPLIT = 106  # party: order = award, account = lead of the group, qty = shares, counter_order = sale
 
@@ -354,6 +357,11 @@ class Reason(IntEnum):
     BAGS_HELD = 147  # fewer bags of a product whose price has not risen
     BAGS_STEP = 148  # not a multiple of the step
     PROXY_FALLS = 149  # limits whose prices do not rise, or whose quantities do not fall
+    # package bids
+    PROBLEM_OPEN = 152  # bids are still taken, or there is no such problem
+    PROBLEM_OTHER = 153  # a proposal for another problem: its digest
+    PROPOSAL_INFEASIBLE = 154  # no allocation: a bid that is not there, two of one set, more bags than there are
+    PROOF_FAILS = 155  # a leaf that does not prove what it should
     # after the hammer
     AWARD_UNKNOWN = 160
     ACT_UNFIT = 161  # not in the state that the award is in

@@ -36,7 +36,7 @@ from engine.markets import (
     timers,
 )
 from engine.markets.extensions import Outlook, clearing_of, outlook
-from engine.markets.sales import awards, frame, sealed
+from engine.markets.sales import awards, frame, packages, sealed
 from engine.markets.turn import NO_EVENTS, Turn
 from engine.messages import bodies
 from engine.messages.bodies import Bid, decode_body
@@ -96,7 +96,7 @@ RULES: dict[CommandKind, Callable[[Turn, Any], Reason]] = {
     CommandKind.ADMIT: frame.admit,
     CommandKind.DECIDE_BID: frame.decide_bid,
     CommandKind.OPEN_BIDS: sealed.open_bids,
-    CommandKind.PROPOSE: _not_yet,
+    CommandKind.PROPOSE: packages.propose,
     CommandKind.SETTLE: awards.settle,
     CommandKind.SPLIT: awards.split,
     CommandKind.DEFINE_SEASON: _not_yet,

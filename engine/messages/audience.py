@@ -115,6 +115,8 @@ AUDIENCE: dict[EventKind, Audience] = {
     EventKind.SEASON_DEFINED: _open,
     EventKind.SALE_VOIDED: _open,
     EventKind.LET_GO: Audience(NOBODY, _OWN_LOT, NOBODY, NOBODY),
+    EventKind.PROBLEM_FROZEN: Audience(_SEED, _SEED, _SEED, _SEED),
+    EventKind.PROPOSAL_TAKEN: _register,
     EventKind.SEALED_BID: Audience(NOBODY, _OWN_LOT | {"counter_order"}, NOBODY, NOBODY),
     EventKind.BIDS_CLOSED: _open,
     EventKind.BID_OPENED: _decided_bid,

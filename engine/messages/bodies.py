@@ -43,10 +43,10 @@ from engine.messages.sales.commands import (
     DefineSeason,
     DescribeLot,
     EndSale,
-    Propose,
     Register,
     VoidSale,
 )
+from engine.messages.sales.packages import Propose
 from engine.messages.sales.sealed import OpenBids
 from engine.messages.sales.terms import SaleTerms
 

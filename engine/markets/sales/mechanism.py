@@ -21,6 +21,8 @@ from engine.markets.sales import (
     english_views,
     japanese,
     japanese_views,
+    packages,
+    packages_views,
     sealed,
     sealed_views,
 )
@@ -29,6 +31,7 @@ from engine.messages.sales.clock import Clock
 from engine.messages.sales.dutch import Dutch
 from engine.messages.sales.english import English
 from engine.messages.sales.japanese import Japanese
+from engine.messages.sales.packages import Packages
 from engine.messages.sales.sealed import Sealed
 from engine.messages.sales.terms import SaleTerms, Terms
 from engine.state.sales.sale import Sale
@@ -107,6 +110,19 @@ MECHANISMS: dict[type[Terms], Mechanism] = {
         account_view=japanese_views.account_view,
         operator_view=japanese_views.operator_view,
         offers_next=japanese.offers_next,
+    ),
+    Packages: Mechanism(
+        check=packages.check,
+        opened=packages.opened,
+        bid=packages.bid,
+        due=packages.due,
+        resume=packages.resume,
+        end=packages.end,
+        void_bid=packages.void_bid,
+        public_view=packages_views.public_view,
+        account_view=packages_views.account_view,
+        operator_view=packages_views.operator_view,
+        offers_next=packages.offers_next,
     ),
     Sealed: Mechanism(
         check=sealed.check,

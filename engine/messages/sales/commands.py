@@ -66,12 +66,6 @@ class DecideBid(Body, frozen=True):
     why: Label = ""
 
 
-class Propose(Body, frozen=True):
-    """Not yet taken."""
-
-    sale: SaleId
-
-
 class DefineSeason(Body, frozen=True):
     """Not yet taken."""
 
