@@ -80,7 +80,7 @@ def test_a_timed_sale_ends_at_its_time_whatever_nobody_bid():
     room = Room(lots=2, ends_s=600, **TIMED)
     room.bid(A, 1, 500)
     events = room.do(bodies.Time(), after_s=600)
-    assert kinds(events)[1:4] == [K.LOT_SOLD, K.LOT_PASSED_IN, K.SALE_FINISHED]
+    assert kinds(events)[1:5] == [K.LOT_SOLD, K.AWARD_SET, K.LOT_PASSED_IN, K.SALE_FINISHED]
 
 
 def test_a_late_change_moves_the_common_end():
