@@ -27,6 +27,7 @@ from gateway.rest import (  # their routes are declared by importing
     orders,
     routes,
     sales,
+    sealed,
 )
 from gateway.rest.openapi import document
 from gateway.web.assets import add_routes as add_page
@@ -34,7 +35,9 @@ from gateway.ws.session import CLOSE_RESTART, FORM_OF_PROTOCOL, Session
 
 log = logging.getLogger("qhatu.http")
 TABLE = routes.ROUTES.table
-assert all(module.ROUTES is routes.ROUTES for module in (accounts, awards, corrections, market, operate, orders, sales))
+assert all(
+    module.ROUTES is routes.ROUTES for module in (accounts, awards, corrections, market, operate, orders, sales, sealed)
+)
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",

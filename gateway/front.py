@@ -22,13 +22,14 @@ from gateway.env import Env
 from gateway.market_data.hub import Hub
 from gateway.metrics import Counts, Metrics
 from gateway.order_entry import Desk
+from gateway.places import LOG_FOLDER, VAULT_FILE
 from gateway.problems import Problem, busy, storage_failed, storage_low
 from gateway.queries import History
 from gateway.rates import Limiter
-from gateway.replaying import LOG_FOLDER
 from gateway.sequencer import Busy, Outcome, Sequencer, Stopped
 from gateway.settings import Settings
 from gateway.storage import Storage, grows
+from gateway.vault import Vault
 from gateway.ws.packed import answer_rows
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class Front:
         self.storage = Storage(
             env.files, settings.data / LOG_FOLDER, settings.storage_low_bytes, settings.segment_bytes
         )
+        self.vault = Vault(env.files, settings.data / VAULT_FILE, env.run_background, env.secret)
         self.counts = Counts()
         self.metrics = Metrics(self.counts)
         self.sequencer: Sequencer | None = None
@@ -164,6 +166,7 @@ class Front:
 
     def close(self) -> None:
         self._threads.shutdown(wait=False)
+        self.vault.close()
 
     # Connections
 

@@ -53,6 +53,7 @@ GATEWAY_STATUS: dict[str, int] = {
     "behind": 503,
     "storage_failed": 503,
     "storage_low": 503,
+    "keys_lost": 503,
     "slow_consumer": 503,
     "internal": 500,
 }

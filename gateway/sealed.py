@@ -9,19 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import msgspec
+
 from engine.limits import SEALED_KEYS_PER_COMMAND_MAX
 from engine.messages.sales.sealed import BidKey, Contents, OpenBids, SealedOffer, Step
-from engine.messages.sales.sealing import KEY_BYTES, Place, seal
+from engine.messages.sales.sealing import Place, seal
 from engine.state.sales.sale import Sale
 from engine.state.sales.sealed import SealedState
-from gateway.env import Env
 from gateway.vault import Vault
 
 
-async def seal_offer(env: Env, vault: Vault, sale: int, account: int, lot: int, steps: Iterable[Step]) -> SealedOffer:
-    """The bid, its key durable. Raises ValueError when it is too long, OSError and VaultCorrupt of the vault."""
-    key = env.secret(KEY_BYTES)
-    offer = seal(key, Place(sale, account, lot), Contents(tuple(steps)))
+async def seal_offer(vault: Vault, place: Place, steps: Iterable[Step], request: bytes) -> SealedOffer:
+    """The bid, its key durable. `request` tells it from others with the same content: the client's id for it, or
+    chance. Raises ValueError when it is too long, OSError and VaultCorrupt of the vault."""
+    contents = Contents(tuple(steps))
+    key = await vault.key_for(msgspec.msgpack.encode([place, contents, request]))
+    offer = seal(key, place, contents)
     await vault.keep(offer.commitment, key)
     return offer
 

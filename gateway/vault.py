@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ from engine.log.files import Files
 MAGIC = b"qhatu keys 1\0\0\0\0"
 RECORD_BYTES = 72
 KEY_BYTES = 32  # of a commitment, too
+OWN = bytes(KEY_BYTES)  # stands for a commitment where the vault keeps its own secret
 Run = Callable[..., Awaitable[Any]]  # a blocking call in a thread
 
 
@@ -30,22 +32,38 @@ class VaultCorrupt(Exception):
 
 
 class Vault:
-    """`keep` adds keys; `find` gives one. Opened when first used, so that a venue without sealed sales has no file.
+    """`key_for` and `keep` make a key and keep it, `find` gives it back. Opened when first used: a venue without sealed
+    sales has no file.
 
-    run  begins a blocking call in a thread: one at a time is enough
+    run     begins a blocking call in a thread: one at a time is enough
+    secret  gives so many bytes that nobody can foresee
     """
 
-    def __init__(self, files: Files, path: Path, run: Run) -> None:
+    def __init__(self, files: Files, path: Path, run: Run, secret: Callable[[int], bytes]) -> None:
         self.path = path
-        self._files, self._run = files, run
+        self._files, self._run, self._chance = files, run, secret
+        self._making = asyncio.Lock()
         self._keys: dict[bytes, bytes] | None = None  # by commitment
         self._handle = -1
         self._waiting: list[tuple[bytes, bytes, asyncio.Future[None]]] = []
         self._writing: asyncio.Task[None] | None = None
         self._records = 0
 
+    async def key_for(self, what: bytes) -> bytes:
+        """The key that seals this and nothing else; the same for the same bytes, so that a bid that is sent again under
+        its id is the same command. Out of a secret of the vault's own, its first record. Raises OSError, VaultCorrupt.
+        """
+        async with self._making:
+            secret = await self.find(OWN)
+            if secret is None:
+                secret = self._chance(KEY_BYTES)
+                await self.keep(OWN, secret)
+        return blake2b(what, key=secret, digest_size=KEY_BYTES, person=b"qhatu-vault-1").digest()
+
     async def keep(self, commitment: bytes, key: bytes) -> None:
         """Durable on return. Those who wait share one sync. Raises OSError, VaultCorrupt."""
+        if await self.find(commitment) == key:
+            return
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((commitment, key, done))
         if self._writing is None:
@@ -58,9 +76,8 @@ class Vault:
             self._keys = (await self._run(read_keys, self._files, self.path)).keys
         return self._keys.get(commitment)
 
-    async def close(self) -> None:
-        if self._writing is not None:
-            await self._writing
+    def close(self) -> None:
+        """When nothing waits."""
         if self._handle >= 0:
             self._files.close(self._handle)
             self._handle = -1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from hashlib import sha256
 from pathlib import Path
+from secrets import token_bytes
 from typing import Any
 
 import pytest
@@ -15,9 +16,9 @@ from engine.messages import bodies
 from engine.messages.batch import cold
 from engine.messages.sales.commands import Bid
 from engine.messages.sales.sealed import Step
+from engine.messages.sales.sealing import Place
 from engine.oracle.books import Books
 from engine.state.sales.sealed import SealedState
-from gateway.env import RealEnv
 from gateway.sealed import opening, seal_offer
 from gateway.vault import MAGIC, RECORD_BYTES, Vault, VaultCorrupt, read_keys
 from tests.faulty_files import FaultyFiles
@@ -30,7 +31,7 @@ async def in_thread(function: Any, *args: Any) -> Any:
 
 
 def vault_at(path: Path, files: Files | None = None) -> Vault:
-    return Vault(files or RealFiles(), path, in_thread)
+    return Vault(files or RealFiles(), path, in_thread, token_bytes)
 
 
 def pair(number: int) -> tuple[bytes, bytes]:
@@ -47,7 +48,7 @@ async def kept(path: Path, numbers: range) -> None:
     vault = vault_at(path)
     for number in numbers:
         await vault.keep(*pair(number))
-    await vault.close()
+    vault.close()
 
 
 async def test_keys_are_found_again(path: Path) -> None:
@@ -93,7 +94,7 @@ async def test_what_cannot_be_kept_says_so_and_the_next_is_kept(call: str, path:
     with pytest.raises(OSError, match="planted"):
         await vault.keep(*pair(0))
     await vault.keep(*pair(1))
-    await vault.close()
+    vault.close()
     assert await vault_at(path).find(pair(1)[0]) == pair(1)[1]
 
 
@@ -113,7 +114,7 @@ async def test_a_group_that_was_half_written_is_of_no_bid(path: Path) -> None:
     vault = vault_at(path)
     await vault.keep(*pair(0))
     await asyncio.gather(*(vault.keep(*pair(number)) for number in range(1, 9)))
-    await vault.close()
+    vault.close()
     raw = bytearray(path.read_bytes())
     raw[-3 * RECORD_BYTES + 5] ^= 1  # of the last write, a middle record
     path.write_bytes(raw)
@@ -129,13 +130,35 @@ async def test_every_damaged_byte_of_what_was_durable_is_noticed(path: Path) -> 
             read_keys(RealFiles(), path)
 
 
+async def test_what_is_sent_again_is_sealed_as_before(path: Path) -> None:
+    """Also after a restart; another content, place or id has another key."""
+    place, steps = Place(1, 2, 0), [Step(1, 500, 10)]
+    first = await seal_offer(vault_at(path), place, steps, b"bid-1")
+    size = path.stat().st_size
+    assert await seal_offer(vault_at(path), place, steps, b"bid-1") == first
+    assert path.stat().st_size == size == len(MAGIC) + 2 * RECORD_BYTES
+    others = [
+        await seal_offer(vault_at(path), place, [Step(1, 510, 10)], b"bid-1"),
+        await seal_offer(vault_at(path), place, steps, b"bid-2"),
+        await seal_offer(vault_at(path), Place(1, 3, 0), steps, b"bid-1"),
+    ]
+    assert len({first.commitment, *(other.commitment for other in others)}) == 4
+    assert len(set(read_keys(RealFiles(), path).keys.values())) == 5
+
+
+async def test_two_at_once_have_one_secret(path: Path) -> None:
+    vault = vault_at(path)
+    keys = await asyncio.gather(*(vault.key_for(b"same") for _ in range(8)))
+    assert len(set(keys)) == 1
+
+
 async def test_a_sale_is_opened_with_what_the_vault_has(path: Path) -> None:
     recorder = Recorder(Machine(Books()))
     open_venue(recorder)
     recorder.do(sealed_sale(recorder.ts_ns, lots=1))
-    vault, env = vault_at(path), RealEnv()
+    vault = vault_at(path)
     for account, price in ((2, 500), (3, 470)):
-        offer = await seal_offer(env, vault, 1, account, 0, [Step(1, price, 10)])
+        offer = await seal_offer(vault, Place(1, account, 0), [Step(1, price, 10)], b"")
         recorder.do(cold(Bid(1, offer), account=account))
     sale = recorder.machine.venue.sales[1]
     with pytest.raises(AssertionError, match="before the closing time"):
