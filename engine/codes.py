@@ -195,8 +195,8 @@ class EventKind(IntEnum):
     # parties: account = buyer, counter_account = seller, order = award, counter_order = sale, instrument = lot, price,
     # qty = bags, reason = AwardState, leaves = due ts_ns of whose turn it is, 0: nobody's
     AWARD_SET = 81
-    LOT_DESCRIBED = 82
-    SEASON_DEFINED = 83
+    LOT_DESCRIBED = 82  # order = number in the catalogue, qty = version
+    SEASON_DEFINED = 83  # order = season, qty = version
     SALE_VOIDED = 84
     # sealed bids: counter_order = sequence of the bid
     SEALED_BID = 90  # party: account has a bid in; counter_order = the one that it takes the place of, 0: none
@@ -367,6 +367,15 @@ class Reason(IntEnum):
     ACT_UNFIT = 161  # not in the state that the award is in
     ALLOWANCE_RANGE = 162  # not below the price, or not the price that was asked for
     SHARES_UNFIT = 163  # they do not add up to the award, or one is named twice or not at all
+    # catalogue and seasons
+    LOT_INVALID = 168  # its description has an error
+    LOT_FIXED = 169  # a sale that has it has opened
+    LOT_IN_SALE = 170  # another sale has it, or it was sold; or what that sale says of it would change
+    LOT_NOT_DESCRIBED = 171
+    LOT_MISMATCH = 172  # seller, bags or bag weight are not the catalogue's
+    SEASON_UNKNOWN = 173
+    SEASON_PERIOD = 174  # not within the season's days
+    SEASON_PRODUCT = 175
 
 
 class Phase(IntEnum):

@@ -87,9 +87,9 @@ NEW_IN_TIMER_3 = {"random_ns": 0, "announced_ns": 0, "seed": b""}
 NEW_COLD_3: dict[str, Any] = {
     "account_limits": [], "delisted": [], "stop": [None, []], "extensions": [], "cancel_after": [], "corrections": [],
 }  # fmt: skip
-COLD_SECTIONS_4 = (*COLD_SECTIONS_3[:-1], "awards", "remembered")
+COLD_SECTIONS_4 = (*COLD_SECTIONS_3[:-1], "awards", "auction_lots", "seasons", "remembered")
 # What is new in 4, as it stands where nothing has used it.
-NEW_COLD_4: dict[str, Any] = {"awards": []}
+NEW_COLD_4: dict[str, Any] = {"awards": [], "auction_lots": [], "seasons": []}
 NO_AFTER_4 = [0, "accepted", 0, "unsold", 0, False, ["", "", 300, 0, "", "", "", "", "", "", "", []]]
 _LIVE, _FINISHED, _PENDING = 4, 5, 1  # SaleStage, SaleStage, SaleState
 _SORTED = msgspec.msgpack.Encoder(order="deterministic")

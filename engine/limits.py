@@ -143,6 +143,7 @@ LOT_SAMPLES_MAX = 8
 LOT_DOCUMENTS_MAX = 32
 LOT_PLOTS_MAX = 100  # documents of plots; each may hold many
 CROP_YEAR_MIN = 2000
+SEASON_INSTRUMENTS_MAX = 256  # whose call auctions belong to one season
 
 # Gateway
 INBOX_COMMANDS_MAX = 65_536  # commands waiting for the sequencer; above it the answer is `busy`

@@ -26,6 +26,7 @@ from engine.log.record import GENERATION, GENESIS_DIGEST, Record, chain_events
 from engine.log.snapshot import BadSnapshot, Snapshot, section_group, snapshot_name
 from engine.markets import (
     accounts,
+    catalogue,
     corrections,
     identity,
     kill_switch,
@@ -36,7 +37,7 @@ from engine.markets import (
     timers,
 )
 from engine.markets.extensions import Outlook, clearing_of, outlook
-from engine.markets.sales import awards, frame, packages, sealed
+from engine.markets.sales import awards, frame, packages, sealed, seasons
 from engine.markets.turn import NO_EVENTS, Turn
 from engine.messages import bodies
 from engine.messages.bodies import Bid, decode_body
@@ -52,10 +53,6 @@ from engine.state.venue import EXTENDED, Venue
 def _nothing(turn: Turn, body: Body) -> Reason:
     """TIME fires what is due and SKIP is heeded on replay: neither does anything here."""
     return Reason.NONE
-
-
-def _not_yet(turn: Turn, body: Body) -> Reason:
-    return Reason.KIND_UNKNOWN
 
 
 def _generation(turn: Turn, body: bodies.Generation) -> Reason:
@@ -99,8 +96,8 @@ RULES: dict[CommandKind, Callable[[Turn, Any], Reason]] = {
     CommandKind.PROPOSE: packages.propose,
     CommandKind.SETTLE: awards.settle,
     CommandKind.SPLIT: awards.split,
-    CommandKind.DEFINE_SEASON: _not_yet,
-    CommandKind.DESCRIBE_LOT: _not_yet,
+    CommandKind.DEFINE_SEASON: seasons.define_season,
+    CommandKind.DESCRIBE_LOT: catalogue.describe_lot,
     CommandKind.VOID_SALE: frame.void_sale,
 }
 assert set(RULES) == {kind for kind in CommandKind if kind >= COLD_FIRST}, "every cold command has a rule"

@@ -18,6 +18,12 @@ TEXTS = {"tick_size": ("0.05", "1", "0.000000000001", "999999999999"), "symbol":
          "ration": ("pro_rata", "arrival"),
          "form": ("", "escc"), "sample_term": ("", "stock_lot"),
          "incoterm": ("", "FOB"), "shipment_from": ("", "2027-05-01"), "shipment_to": ("", "2027-06-01"),
+         "country": ("", "PE", "DE"), "destination": ("", "DE", "US"), "hs_code": ("09011190", "1801"),
+         "sha256": ("", "ab" * 32), "product": ("coffee_green", "bananas", "gold"), "package": ("bag", "", "crate"),
+         "products": ("coffee_green", "bananas", "gold"), "claims": ("specialty", "organic_eu"),
+         "operator": ("large", "small", "x"),
+         **dict.fromkeys(("graded", "valid_from", "valid_to", "ready", "harvest_from", "harvest_to", "first", "last"),
+                         ("", "2026-01-01", "2023-12-31", "2024-02-30")),
          "after_extensions": ("print", "halt"), "kind": ("coop", "other")}  # fmt: skip
 NEAR = (0, 1, 2, 3, 5, 6_700, 6_705, 60 * 10**9)
 

@@ -40,7 +40,6 @@ from engine.messages.sales.commands import (
     Admit,
     Bid,
     DecideBid,
-    DefineSeason,
     DescribeLot,
     EndSale,
     Register,
@@ -48,6 +47,7 @@ from engine.messages.sales.commands import (
 )
 from engine.messages.sales.packages import Propose
 from engine.messages.sales.sealed import OpenBids
+from engine.messages.sales.seasons import DefineSeason
 from engine.messages.sales.terms import SaleTerms
 
 

@@ -14,6 +14,7 @@ import msgspec
 
 from engine.domain.instruments import Instrument
 from engine.state.canonical_form import ordered
+from engine.state.catalogue import Described, Season
 from engine.state.sales.awards import Award
 from engine.state.sales.sale import Sale
 from engine.state.venue import (
@@ -68,6 +69,8 @@ def cold_sections(venue: Venue) -> Iterator[tuple[str, bytes]]:
         "corrections": [[key, venue.corrections[key]] for key in sorted(venue.corrections)],
         "sales": ordered([venue.sales[key] for key in sorted(venue.sales)]),
         "awards": ordered([venue.awards[key] for key in sorted(venue.awards)]),
+        "auction_lots": [venue.auction_lots[key] for key in sorted(venue.auction_lots)],
+        "seasons": [venue.seasons[key] for key in sorted(venue.seasons)],
         "remembered": [[key, venue.remembered[key]] for key in sorted(venue.remembered)],
     }
     for name, content in sections.items():
@@ -101,5 +104,7 @@ def venue_of(sections: Mapping[str, bytes]) -> Venue:
     venue.corrections = dict(read("corrections", list[tuple[tuple[int, int], Correction]]))
     venue.sales = {sale.sale: sale for sale in read("sales", list[Sale])}
     venue.awards = {award.number: award for award in read("awards", list[Award])}
+    venue.auction_lots = {entry.number: entry for entry in read("auction_lots", list[Described])}
+    venue.seasons = {season.season: season for season in read("seasons", list[Season])}
     venue.recall(dict(read("remembered", list[tuple[tuple[int, int, int, int], Remembered]])))
     return venue

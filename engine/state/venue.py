@@ -14,6 +14,7 @@ from sortedcontainers import SortedDict
 
 from engine.codes import TimerKind
 from engine.domain.instruments import Instrument
+from engine.state.catalogue import Described, Season
 from engine.state.sales.awards import Award
 from engine.state.sales.sale import Sale
 
@@ -250,6 +251,7 @@ class Venue:
     __slots__ = (
         "account_limits",
         "accounts",
+        "auction_lots",
         "awards",
         "by_symbol",
         "calendars",
@@ -267,6 +269,7 @@ class Venue:
         "revoked_keys",
         "sales",
         "schedule_keys",
+        "seasons",
         "stop",
         "timers",
     )
@@ -291,6 +294,8 @@ class Venue:
         self.timers = Timers()
         self.sales: dict[int, Sale] = {}
         self.awards: dict[int, Award] = {}  # of all sales, by number from 1
+        self.auction_lots: dict[int, Described] = {}  # the catalogue, by number
+        self.seasons: dict[int, Season] = {}
         self.remembered: dict[RefKey, Remembered] = {}
         self.remembered_of: Counter[int] = Counter()  # how many of each account
 

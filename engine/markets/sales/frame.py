@@ -22,7 +22,8 @@ import itertools
 from engine.codes import BidderFlag, EventKind, Reason, SaleStage, SaleState, TimerKind
 from engine.domain.units import UnitError, parse_decimal
 from engine.limits import NOTIONAL_MAX, PRICE_TICKS_MAX, SALE_BIDDERS_MAX, TIMERS_MAX
-from engine.markets.sales import hammer
+from engine.markets import catalogue
+from engine.markets.sales import hammer, seasons
 from engine.markets.sales.closing import drop_timers
 from engine.markets.sales.mechanism import MECHANISMS, mechanism_of
 from engine.markets.turn import Turn
@@ -40,6 +41,7 @@ def plan_sale(turn: Turn, body: SaleTerms) -> Reason:
     reason = _plan_refused(turn, known, body)
     if reason != Reason.NONE:
         return reason
+    body = catalogue.planned(turn, known.terms if known is not None else None, body)
     sale = known or Sale(body)
     if known is None:
         turn.venue.sales[body.sale] = sale
@@ -177,7 +179,7 @@ def void_sale(turn: Turn, body: VoidSale) -> Reason:
 
 
 def _plan_refused(turn: Turn, known: Sale | None, body: SaleTerms) -> Reason:
-    """Checks in this order: version, sellers, form, times, room, worth, then the mechanism's."""
+    """Checks in this order: version, sellers, form, times, catalogue, season, room, worth, then the mechanism's."""
     if known is None:
         if body.version != 1:
             return Reason.VERSION_STALE
@@ -197,6 +199,10 @@ def _plan_refused(turn: Turn, known: Sale | None, body: SaleTerms) -> Reason:
     if body.stages.prebids_ns and not mechanism.prebids:
         return Reason.BODY_INVALID
     reason = _stages_refused(turn, known, body.stages)
+    if reason == Reason.NONE:
+        reason = catalogue.plan_refused(turn, body)
+    if reason == Reason.NONE:
+        reason = seasons.plan_refused(turn, body)
     if reason != Reason.NONE:
         return reason
     if len(turn.venue.timers) + len(body.lots) >= TIMERS_MAX:
@@ -263,6 +269,7 @@ def _begin(turn: Turn, sale: Sale, stage: SaleStage) -> None:
     sale.stage = stage
     turn.emit(EventKind.SALE_STAGE, order=sale.sale, qty=stage)
     if stage in (SaleStage.PREBIDS, SaleStage.LIVE):
+        catalogue.opened(turn, sale)
         mechanism_of(sale).opened(turn, sale)
     _await_stage(turn, sale)
 

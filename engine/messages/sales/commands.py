@@ -7,6 +7,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from engine import limits
+from engine.domain.auction_lots import AuctionLot
 from engine.messages.body import AccountId, Body, Label, SaleId
 from engine.messages.sales.clock import ClockOffer, ClockProxy
 from engine.messages.sales.dutch import DutchOffer
@@ -66,13 +67,10 @@ class DecideBid(Body, frozen=True):
     why: Label = ""
 
 
-class DefineSeason(Body, frozen=True):
-    """Not yet taken."""
-
-    season: Annotated[int, Meta(ge=1, le=limits.SEASONS_MAX)]
-
-
 class DescribeLot(Body, frozen=True):
-    """Not yet taken."""
+    """A lot of the catalogue, by its seller or an operator: version 1, later the next one."""
 
     number: Annotated[int, Meta(ge=1, le=2**31 - 1)]
+    version: Annotated[int, Meta(ge=1, le=2**31 - 1)]
+    seller: AccountId
+    lot: AuctionLot
