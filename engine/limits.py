@@ -143,6 +143,9 @@ LOT_SAMPLES_MAX = 8
 LOT_DOCUMENTS_MAX = 32
 LOT_PLOTS_MAX = 100  # documents of plots; each may hold many
 CROP_YEAR_MIN = 2000
+LOT_CSV_BYTES_MAX = 1024 * 1024  # of a file of lots, over HTTP the whole body
+LOT_CSV_ROWS_MAX = 5_000
+LOT_CSV_CELL_CHARS_MAX = 8_192
 SEASON_INSTRUMENTS_MAX = 256  # whose call auctions belong to one season
 
 # Gateway

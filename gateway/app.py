@@ -22,6 +22,7 @@ from gateway.rest import (  # their routes are declared by importing
     accounts,
     awards,
     corrections,
+    lots,
     market,
     operate,
     orders,
@@ -35,9 +36,8 @@ from gateway.ws.session import CLOSE_RESTART, FORM_OF_PROTOCOL, Session
 
 log = logging.getLogger("qhatu.http")
 TABLE = routes.ROUTES.table
-assert all(
-    module.ROUTES is routes.ROUTES for module in (accounts, awards, corrections, market, operate, orders, sales, sealed)
-)
+_MODULES = (accounts, awards, corrections, lots, market, operate, orders, sales, sealed)
+assert all(module.ROUTES is routes.ROUTES for module in _MODULES)
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",

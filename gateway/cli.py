@@ -18,6 +18,7 @@ COMMANDS = {
     "demo": "Run a live harvest season on real lots, or play one without waiting (--fast).",
     "clear": "Clear one call auction from a file.",
     "match": "Match a file of orders continuously.",
+    "lots": "Look at a CSV file of auction lots, row by row; take it into a catalogue.",
     "replay": "Rebuild the state from disk and print its hash.",
     "verify": "Check every record, kernel against oracle.",
     "snapshot": "Write the state at the end of the log as a snapshot.",

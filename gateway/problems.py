@@ -65,6 +65,8 @@ _NOT_FOUND = {
     Reason.TRADE_UNKNOWN,
     Reason.BID_UNKNOWN,
     Reason.AWARD_UNKNOWN,
+    Reason.LOT_NOT_DESCRIBED,
+    Reason.SEASON_UNKNOWN,
 }
 _CONFLICT = {
     Reason.PHASE_FORBIDS,
@@ -92,6 +94,9 @@ _CONFLICT = {
     Reason.NOT_HOLDING,
     Reason.BIDS_NOT_CLOSED,
     Reason.ACT_UNFIT,
+    Reason.LOT_FIXED,
+    Reason.LOT_IN_SALE,
+    Reason.LOT_MISMATCH,
 }
 _FORBIDDEN = {
     Reason.NOT_OWNER,
@@ -157,6 +162,8 @@ POINTER: dict[Reason, str] = {
     Reason.KEY_WRONG: "/keys",
     Reason.ALLOWANCE_RANGE: "/price",
     Reason.SHARES_UNFIT: "/shares",
+    Reason.LOT_INVALID: "/lot",
+    Reason.SEASON_UNKNOWN: "/season",
 }
 
 _DETAIL: dict[Reason, str] = {
@@ -213,7 +220,7 @@ _DETAIL: dict[Reason, str] = {
     Reason.NOT_ADMITTED: "The operator has not admitted this account to the sale.",
     Reason.OFFER_UNFIT: "This sale does not take offers of this kind.",
     Reason.COMMITMENT_LIMIT: "What the account's bids could come to would be more than its bound in this sale.",
-    Reason.VERSION_STALE: "New terms of a sale have the version after the one that holds.",
+    Reason.VERSION_STALE: "New terms have the version after the one that holds.",
     Reason.TERMS_FIXED: "The sale, or the stage whose time was to change, has begun.",
     Reason.AGREEMENT_OTHER: "This is not the agreement that the terms of the sale name.",
     Reason.BID_UNKNOWN: "No bid by this number stands or waits.",
@@ -228,6 +235,14 @@ _DETAIL: dict[Reason, str] = {
     Reason.ACT_UNFIT: "The award is in a state that does not take this.",
     Reason.ALLOWANCE_RANGE: "The price is not below what was sold at, or not the one that was asked for.",
     Reason.SHARES_UNFIT: "The shares add up to the bags of the award, each with one account or one label.",
+    Reason.LOT_INVALID: "The description of a lot has errors, or holds no longer.",
+    Reason.LOT_FIXED: "A sale that has this lot has opened: its description stands.",
+    Reason.LOT_IN_SALE: "Another sale has this lot, or it was sold; or what its sale says of it would change.",
+    Reason.LOT_NOT_DESCRIBED: "There is no such lot in the catalogue.",
+    Reason.LOT_MISMATCH: "Seller, bags and bag weight of a lot are those of the catalogue.",
+    Reason.SEASON_UNKNOWN: "There is no such season.",
+    Reason.SEASON_PERIOD: "That is not within the days of the season.",
+    Reason.SEASON_PRODUCT: "The season is not for this product.",
     Reason.PHASE_MOVE_ILLEGAL: "The instrument cannot move to this phase from the one it is in.",
 }
 

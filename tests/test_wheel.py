@@ -17,6 +17,7 @@ MUST_HOLD = {
     "gateway/configs/demo.toml",
     "gateway/configs/calendars/every-minute.toml",
     "gateway/data/coffee_lots.csv",
+    "gateway/data/coffee_lots_cqi.csv",
     "gateway/data/SOURCES.md",
     "gateway/projections/schema.sql",
     "gateway/web/index.html",

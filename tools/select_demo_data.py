@@ -18,6 +18,12 @@ LOT_COLUMNS = [
     "lot_id", "species", "country", "region", "variety", "processing", "harvest_year", "grading_date", "bags",
     "bag_weight_kg", "lot_kg", "total_cup_points", "moisture_pct", "cat1_defects", "cat2_defects", "altitude_m",
 ]  # fmt: skip
+# Of every row, typing errors too: what `qhatu lots` reads, without farms, mills, companies and cup scores in parts.
+WHOLE_COLUMNS = [
+    "lot_id", "species", "country", "region", "in_country_partner", "bags", "bag_weight_kg", "lot_kg", "harvest_year",
+    "harvest_raw", "grading_date", "variety", "processing", "total_cup_points", "moisture_pct", "cat1_defects",
+    "cat2_defects", "quakers",
+]  # fmt: skip
 PRICE_COLUMNS = ["month", "arabica_uscents_lb", "robusta_uscents_lb", "cocoa_usd_t", "banana_us_usd_kg"]
 PRICES_FROM = "2015-01"
 
@@ -26,6 +32,12 @@ def lots(source: Path) -> list[list[str]]:
     """Rows of the lots that can be goods for sale; farms, mills, companies and graders are left out."""
     with (source / "coffee_lots_cqi.csv").open(encoding="utf-8", newline="") as file:
         return [[row[c] for c in LOT_COLUMNS] for row in csv.DictReader(file) if row["plausible_trade_lot"] == "1"]
+
+
+def whole(source: Path) -> list[list[str]]:
+    """Every graded lot with its real dirt."""
+    with (source / "coffee_lots_cqi.csv").open(encoding="utf-8", newline="") as file:
+        return [[row[c] for c in WHOLE_COLUMNS] for row in csv.DictReader(file)]
 
 
 def prices(source: Path) -> list[list[str]]:
@@ -65,6 +77,7 @@ def main() -> None:
         sys.exit("usage: python tools/select_demo_data.py FOLDER")
     source = Path(sys.argv[1])
     write("coffee_lots.csv", LOT_COLUMNS, lots(source))
+    write("coffee_lots_cqi.csv", WHOLE_COLUMNS, whole(source))
     write("prices_monthly.csv", PRICE_COLUMNS, prices(source))
     write("quinoa_peru_monthly.csv", ["month", "production_t", "farmgate_pen_kg", "departments"], quinoa(source))
     (TARGET / "licences").mkdir(exist_ok=True)

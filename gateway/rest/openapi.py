@@ -23,6 +23,8 @@ _EXAMPLES = {
     "sale_id": 1,
     "account": 2,
     "award": 1,
+    "lot_number": 1,
+    "season_id": 1,
     "fill_id": "17-1",
     "hash_prefix": "0123456789abcdef",
 }
@@ -69,6 +71,7 @@ def _operation(route: Route, components: dict[str, Any]) -> dict[str, Any]:
         "tags": [route.tag],
         "parameters": _parameters(route, components),
         "responses": _responses(route),
+        "x-or-role": None if route.or_role is None else ROLE_NAMES[Role(route.or_role)],
         "x-role": None if route.role is None else ROLE_NAMES[Role(route.role)],
         "x-bucket": route.bucket,
         "x-problems": sorted(route.codes),
@@ -78,6 +81,9 @@ def _operation(route: Route, components: dict[str, Any]) -> dict[str, Any]:
     if route.body is not None:
         schema = {"$ref": _REF.format(name=route.body.__name__)}
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    if route.text_body:
+        text = {"schema": {"type": "string"}}
+        operation["requestBody"] = {"required": True, "content": {route.text_body: text}}
     return operation
 
 
@@ -106,7 +112,9 @@ def _parameters(route: Route, components: dict[str, Any]) -> list[dict[str, Any]
 
 
 def _responses(route: Route) -> dict[str, Any]:
-    content = {"application/json": {"schema": {"$ref": _REF.format(name=route.answer.__name__)}}}
+    content: dict[str, Any] = {"application/json": {"schema": {"$ref": _REF.format(name=route.answer.__name__)}}}
+    if route.text_answer:
+        content = {route.text_answer: {"schema": {"type": "string"}}}
     responses: dict[str, Any] = {str(route.status): {"description": route.summary, "content": content}}
     if route.status == 201:
         responses["200"] = {"description": "The first answer again.", "content": content}

@@ -34,6 +34,8 @@ PARAMETERS: dict[str, tuple[str, type]] = {
     "symbol": (r"[A-Z0-9][A-Z0-9._-]{0,31}", str),
     "order_id": (r"[0-9]{1,19}", int),
     "sale_id": (r"[0-9]{1,9}", int),
+    "lot_number": (r"[0-9]{1,10}", int),
+    "season_id": (r"[0-9]{1,9}", int),
     "account": (r"[0-9]{1,7}", int),
     "award": (r"[0-9]{1,10}", int),
     "fill_id": (r"[0-9]{1,19}-[0-9]{1,10}", str),
@@ -78,11 +80,14 @@ class Route:
     answer: type
     tag: str
     role: Role | None = None
+    or_role: Role | None = None  # holders of this one may come in too
     bucket: str = "queries"
     status: int = 200
     query: type[Query] = Query
     body: type | None = None
     packed_body: type | None = None  # of a msgpack request, where it differs
+    text_body: str = ""  # media type of a body that the handler takes as bytes
+    text_answer: str = ""  # media type of an answer that the handler gives as a response of its own
     body_bytes_max: int = HTTP_BODY_BYTES_MAX
     idempotency: str = ""  # "", "optional" or "required"
     codes: tuple[str, ...] = ()  # problems of its own, for the document
@@ -140,14 +145,15 @@ async def answer(front: Front, route: Route, request: web.Request) -> web.Respon
     """Raises Problem."""
     caller = caller_of_header(request.headers.get("Authorization"), front.machine.venue.keys, front.env.now_ns())
     if route.role is not None:
-        caller = demand(caller, route.role)
+        other = route.or_role is not None and caller is not None and caller.may(route.or_role)
+        caller = demand(caller, route.or_role if other and route.or_role is not None else route.role)
     holder: bytes | str = caller.key_hash if caller is not None else request.remote or ""
     headers = front.limiter.take(holder, route.bucket)
     form = _form_of(request)
     path = {name: _path_value(name, request.match_info[name]) for name in route.parameters}
     query = _query_of(route, request)
     ref = _ref_of(route, request)
-    body = await _body_of(route, request) if route.body is not None else None
+    body = await _body_of(route, request) if route.body is not None or route.text_body else None
     if query.min_seq:
         demand(caller, Role.READ)  # how far the log goes is told to holders of keys alone
         await front.reach(query.min_seq, MIN_SEQ_WAIT_SECONDS_MAX)
@@ -205,6 +211,10 @@ async def _body_of(route: Route, request: web.Request) -> Any:
         raise Problem("encoding_refused", "Send the body as it is, without Content-Encoding.")
     raw = await _read(request, route.body_bytes_max)
     media_type = request.content_type if "Content-Type" in request.headers else JSON.media_type
+    if route.text_body:
+        if media_type != route.text_body:
+            raise Problem("media_type_unsupported", f"Send {route.text_body}.")
+        return raw
     assert route.body is not None
     try:
         if media_type == JSON.media_type:
