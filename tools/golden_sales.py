@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec.structs import replace
 
 from engine.codes import EventKind, Reason
+from engine.domain.auction_lots import AuctionLot
 from engine.messages import bodies
 from engine.messages.batch import cold
 from engine.messages.sales.english import Step
@@ -35,9 +37,19 @@ def under_way(writer: Writer) -> None:
     timed = {
         "style": "timed", "open_until_ns": 0, "ends_ns": now_ns + 2 * 10**6 * SECOND_NS, "clock_ns": 60 * SECOND_NS
     }  # fmt: skip
-    writer.do(
+    coffee = AuctionLot(
+        product="coffee_green", country="PE", region="Jaén", crop_year="2023", bags=20, bag_grams=60_000
+    )
+    described = (replace(lots[0], title="", number=31), lots[1])
+    year = ("2023-01-01", "2024-12-31")
+    told = writer.do(
+        *(bodies.DefineSeason(n, 1, f"season {n}", ("coffee_green",), *year, (1,)) for n in (3, 4)),
+        bodies.DefineSeason(4, 2, "season four", ("coffee_green", "quinoa"), *year),
+        bodies.DescribeLot(31, 1, 15, coffee),
+        bodies.DescribeLot(31, 2, 15, replace(coffee, title="Finca de Jaén")),
+        bodies.DescribeLot(32, 1, 15, replace(coffee, bags=9)),
         auction_sale(now_ns, 4, plan=lots, increments=table, stages=later, season=3, **timed),
-        auction_sale(now_ns, 4, plan=lots, increments=table, stages=later, season=4, version=2, **timed),
+        auction_sale(now_ns, 4, plan=described, increments=table, stages=later, season=4, version=2, **timed),
         auction_sale(
             now_ns, 5, plan=lots, increments=table, scope="group", registration="admission", agreement=AGREEMENT,
             open_for_s=10**6, stop_ns=now_ns + 2 * 10**6 * SECOND_NS,
@@ -46,6 +58,7 @@ def under_way(writer: Writer) -> None:
         auction_sale(now_ns, 7, open_for_s=10**6),
         auction_sale(now_ns, 8, open_for_s=10**6),
     )  # fmt: skip
+    assert {EventKind.LOT_DESCRIBED, EventKind.SEASON_DEFINED} <= kinds(told) and EventKind.REJECTED not in kinds(told)
     bidders = (11, 12, 13)
     writer.do(*(cold(bodies.Register(5, AGREEMENT), account=one) for one in bidders))
     writer.do(*(bodies.Admit(5, one, one != 13, 10**9 * (one == 12)) for one in bidders))

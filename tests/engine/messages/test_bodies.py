@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from engine import limits
 from engine.codes import COLD_FIRST, CommandKind
+from engine.domain.auction_lots import AuctionLot
 from engine.messages import bodies
 from engine.messages.sales.after import AskAllowance, Share
 from engine.messages.sales.english import EnglishOffer
@@ -55,11 +56,13 @@ EXAMPLES = [
     bodies.DecideBid(1, 44, False, "a slip of the finger"),
     bodies.Bid(1, SealedOffer(0, b"c" * 272, b"h" * 32)),
     bodies.OpenBids(1, (BidKey(44, b"k" * 32),), by_operator=True),
-    bodies.Propose(1),
+    bodies.Propose(1, b"p" * 16, 0, (0, 2), solver="highs 1.11"),
     bodies.Settle(1, AskAllowance(390, "moisture")),
     bodies.Split(1, (Share(4, account=2), Share(6, label="a roaster"))),
-    bodies.DefineSeason(1),
-    bodies.DescribeLot(1),
+    bodies.DefineSeason(
+        1, 1, "Harvest 2026", ("coffee_green",), "2026-05-01", "2026-12-31", (1,), "2026-08-01", "2027-01-31"
+    ),
+    bodies.DescribeLot(1, 1, 2, AuctionLot(product="coffee_green", country="PE", bags=10, bag_grams=69_000)),
     bodies.VoidSale(1, "the wrong lots"),
 ]
 
