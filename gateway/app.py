@@ -29,6 +29,7 @@ from gateway.rest import (  # their routes are declared by importing
     routes,
     sales,
     sealed,
+    seasons,
 )
 from gateway.rest.openapi import document
 from gateway.web.assets import add_routes as add_page
@@ -36,7 +37,7 @@ from gateway.ws.session import CLOSE_RESTART, FORM_OF_PROTOCOL, Session
 
 log = logging.getLogger("qhatu.http")
 TABLE = routes.ROUTES.table
-_MODULES = (accounts, awards, corrections, lots, market, operate, orders, sales, sealed)
+_MODULES = (accounts, awards, corrections, lots, market, operate, orders, sales, sealed, seasons)
 assert all(module.ROUTES is routes.ROUTES for module in _MODULES)
 
 SECURITY_HEADERS = {

@@ -18,7 +18,7 @@ class LotsQuery(PageQuery):
     product: Annotated[str, Meta(max_length=32)] = ""
 
 
-class LotRequest(Request):
+class DescribeRequest(Request):
     lot: AuctionLot
     version: Annotated[int, Meta(ge=0, le=2**31 - 1)] = 0  # the one that this is to be; 0: the next
     seller: SellerId = 0  # an operator names it; 0: the caller
@@ -32,7 +32,7 @@ class ImportQuery(Query):
     summary: bool = False  # of the rows only those of which something is to be said
 
 
-class LotAnswer(Struct):
+class CatalogueLot(Struct):
     number: int
     version: int
     seller: int
@@ -41,8 +41,8 @@ class LotAnswer(Struct):
     lot: AuctionLot
 
 
-class LotsAnswer(Struct):
-    lots: list[LotAnswer]
+class CatalogueAnswer(Struct):
+    lots: list[CatalogueLot]
     next_cursor: str | None
 
 

@@ -16,7 +16,14 @@ from gateway.config import BATCH_BYTES, BATCH_COMMANDS
 from gateway.order_answers import own_events
 from gateway.problems import Problem, of_reason
 from gateway.rest.cold import command
-from gateway.rest.lot_schemas import ImportAnswer, ImportQuery, LotAnswer, LotRequest, LotsAnswer, LotsQuery
+from gateway.rest.lot_schemas import (
+    CatalogueAnswer,
+    CatalogueLot,
+    DescribeRequest,
+    ImportAnswer,
+    ImportQuery,
+    LotsQuery,
+)
 from gateway.rest.routes import ROUTES, Call
 
 _DESCRIBE = (
@@ -25,7 +32,7 @@ _DESCRIBE = (
 )  # fmt: skip
 
 
-@ROUTES.add("GET", "/v1/lots", answer=LotsAnswer, tag="lots", query=LotsQuery)
+@ROUTES.add("GET", "/v1/lots", answer=CatalogueAnswer, tag="lots", query=LotsQuery)
 async def get_lots(call: Call) -> dict[str, Any]:
     """Lots of the catalogue by number, of one seller or product when that is asked."""
     query, entries = call.query, call.front.machine.venue.auction_lots
@@ -42,7 +49,7 @@ async def get_lots(call: Call) -> dict[str, Any]:
     return {"lots": [lot_view(entry) for entry in shown], "next_cursor": str(shown[-1].number) if more else None}
 
 
-@ROUTES.add("GET", "/v1/lots/{lot_number}", answer=LotAnswer, tag="lots", codes=("lot_not_described",))
+@ROUTES.add("GET", "/v1/lots/{lot_number}", answer=CatalogueLot, tag="lots", codes=("lot_not_described",))
 async def get_lot(call: Call) -> dict[str, Any]:
     """One lot as it is described now."""
     entry = call.front.machine.venue.auction_lots.get(call.path["lot_number"])
@@ -52,8 +59,8 @@ async def get_lot(call: Call) -> dict[str, Any]:
 
 
 @ROUTES.add(
-    "PUT", "/v1/lots/{lot_number}", answer=LotAnswer, tag="lots", role=Role.TRADE, or_role=Role.OPERATE,
-    bucket="orders", body=LotRequest, codes=_DESCRIBE,
+    "PUT", "/v1/lots/{lot_number}", answer=CatalogueLot, tag="lots", role=Role.TRADE, or_role=Role.OPERATE,
+    bucket="orders", body=DescribeRequest, codes=_DESCRIBE,
 )  # fmt: skip
 async def put_lot(call: Call) -> dict[str, Any]:
     """Describe a lot: a new one, or the next version. The same description again does nothing."""
