@@ -27,6 +27,8 @@ from gateway.rest import (  # their routes are declared by importing
     operate,
     orders,
     routes,
+    sale_bids,
+    sale_plans,
     sales,
     sealed,
     seasons,
@@ -37,7 +39,7 @@ from gateway.ws.session import CLOSE_RESTART, FORM_OF_PROTOCOL, Session
 
 log = logging.getLogger("qhatu.http")
 TABLE = routes.ROUTES.table
-_MODULES = (accounts, awards, corrections, lots, market, operate, orders, sales, sealed, seasons)
+_MODULES = (accounts, awards, corrections, lots, market, operate, orders, sale_bids, sale_plans, sales, sealed, seasons)
 assert all(module.ROUTES is routes.ROUTES for module in _MODULES)
 
 SECURITY_HEADERS = {

@@ -23,11 +23,11 @@ from engine.codes import (
 )
 from engine.domain.instruments import Instrument
 from engine.machine import Machine
-from engine.markets.sales.english_views import own_lot_view
 from gateway.forms import Form, scale_of
 from gateway.market_data.views import listed
 from gateway.order_terms import UNPRICED_TYPES
 from gateway.problems import Problem, of_reason
+from gateway.sales.showing import own_part
 
 
 @dataclass(slots=True)
@@ -89,24 +89,26 @@ class Answers:
             return self._amended(form, entry, first, seq, ts_ns)
         return self._entered(form, entry, events, seq, ts_ns)
 
-    def bid_answer(self, account: int, sale: int, lot: int, maximum: str, events: np.ndarray, seq: int) -> dict:
+    def bid_answer(
+        self, form: Form, account: int, sale: int, lot: int, maximum: str | None, events: np.ndarray, seq: int
+    ) -> dict[str, Any]:
         """The answer to a bid: the bidder's own place in the lot, now. Raises Problem for a refusal."""
         first = events[0]
         kind = EventKind(int(first["kind"]))
         duplicate = kind == EventKind.DUPLICATE
         if kind in (EventKind.REJECTED, EventKind.BID_LATE) or (duplicate and first["reason"]):
             raise of_reason(int(first["reason"]) or Reason.BID_LATE, seq=seq)
-        seen = own_lot_view(self.machine.venue.sales[sale], lot, account)
-        return {
-            "status": "accepted",
+        own = own_part(form, self.machine.venue.sales[sale], lot, account)
+        view = {
+            "status": "waits" if (events["kind"] == EventKind.BID_WAITS).any() else "accepted",
             "sale": sale,
             "lot": lot,
-            "leading": bool(seen.you_lead),
-            "price": seen.price,
-            "maximum": seen.your_maximum or maximum,
-            "duplicate": duplicate,
+            "duplicate": bool(duplicate),
             "seq": int(first["counter_order"]) if duplicate else seq,
         }
+        if maximum is not None:
+            view |= {"leading": bool(own.get("you_lead")), "maximum": own.get("your_maximum") or maximum}
+        return view | own
 
     def _refusal(self, reason: int, event: np.void, **extra: Any) -> Problem:
         if reason == Reason.STALE_REF:

@@ -19,10 +19,12 @@ from engine.messages.batch import Batch, cold
 from engine.messages.bodies import Bid, CancelAfter, MassCancel
 from engine.messages.refs import text_ref
 from engine.messages.rows import COMMAND, EXTENSION, ROW_VERSION
-from engine.messages.sales.english import EnglishOffer
+from engine.messages.sales.commands import Offer
+from engine.state.sales.sale import Sale
 from gateway.order_answers import Answers, Entry
-from gateway.order_terms import TermsRequest, extension_row, lots_of, terms_of, ticks_of, valid_until_of
+from gateway.order_terms import TermsRequest, extension_row, lots_of, terms_of, valid_until_of
 from gateway.problems import Problem, of_reason
+from gateway.sales.offers import BidTerms, offer_of
 
 # kind side type tif flags stp version ref_form | instrument account connection price | qty order | ref | ext body
 _ROW = Struct("<8B3Ii2q2Q2I").pack
@@ -148,14 +150,20 @@ class Desk(Answers):
             raise Problem("order_unknown", "There is no open order by this name.", pointer=pointer, status=404)
         return order
 
-    def bid(self, account: int, sale: int, lot: int, maximum: str, client_bid_id: str) -> Batch:
-        """A proxy bid. Raises Problem: sale_unknown, malformed, off_tick, price_range, id_invalid."""
-        terms = self.machine.venue.sales.get(sale)
-        if terms is None:
+    def bid(self, account: int, number: int, request: BidTerms, sealed: Offer | None = None) -> tuple[Batch, int]:
+        """A maximum on a lot, or an offer of any mechanism (`sealed`: the offer that was made of it); and the lot that
+        it is about (0: none alone). Raises Problem: sale_unknown, malformed, off_tick, price_range, id_invalid,
+        invalid_field."""
+        sale = self.sale(number)
+        form, hi, lo, _ = ref_of(request.client_bid_id, "/client_bid_id")
+        offer = sealed or offer_of(sale, request)
+        return cold(Bid(number, offer), account=account, ref=(form, hi, lo)), getattr(offer, "lot", 0)
+
+    def sale(self, number: int) -> Sale:
+        sale = self.machine.venue.sales.get(number)
+        if sale is None:
             raise of_reason(Reason.SALE_UNKNOWN)
-        form, hi, lo, _ = ref_of(client_bid_id, "/client_bid_id")
-        ticks = ticks_of(maximum, terms.tick_size, "/maximum")
-        return cold(Bid(sale, EnglishOffer(lot, ticks)), account=account, ref=(form, hi, lo))
+        return sale
 
     def listing(self, symbol: str, pointer: str = "/instrument") -> Instrument:
         listing = self.machine.venue.instrument(symbol)

@@ -185,6 +185,21 @@ class Client:
         message = {"sale": sale, "lot": lot, "maximum": maximum, "client_bid_id": client_bid_id}
         return await self._ask({"op": "bid", **message})
 
+    async def offer(self, sale: int, kind: str, client_bid_id: str, **fields: Any) -> dict[str, Any]:
+        """An offer in a sale of any mechanism: `kind` and fields as the API names them (prices as decimal text)."""
+        offer = {"kind": kind, **fields}
+        return await self._ask({"op": "bid", "sale": sale, "client_bid_id": client_bid_id, "offer": offer})
+
+    async def register(self, sale: int, agreement: str = "") -> dict[str, Any]:
+        """Register for a sale, accepting the agreement with this digest."""
+        return await self.post(f"sales/{sale}/register", {"agreement": agreement})
+
+    async def plan_sale(self, plan: Mapping[str, Any], *, idempotency_key: str) -> dict[str, Any]:
+        """Operators: a new sale, or with a higher `version` the changed plan of one that has not opened."""
+        if plan.get("version", 1) == 1:
+            return await self.post("sales", plan, idempotency_key=idempotency_key)
+        return await self.put(f"sales/{plan['sale_id']}", plan, idempotency_key=idempotency_key)
+
     # Feeds
 
     def subscribe(self, channel: str, instrument: str | None = None) -> Feed:
@@ -206,12 +221,20 @@ class Client:
 
     async def post(self, path: str, body: Mapping[str, Any], *, idempotency_key: str | None = None) -> dict[str, Any]:
         """POST /v1/<path>; with a key it may be repeated without being done twice. Raises as `get`."""
+        return await self._sent("POST", path, body, idempotency_key)
+
+    async def put(self, path: str, body: Mapping[str, Any], *, idempotency_key: str | None = None) -> dict[str, Any]:
+        """PUT /v1/<path>; otherwise as `post`."""
+        return await self._sent("PUT", path, body, idempotency_key)
+
+    async def _sent(
+        self, method: str, path: str, body: Mapping[str, Any], idempotency_key: str | None
+    ) -> dict[str, Any]:
         headers = {"Content-Type": "application/json"}
         if idempotency_key is not None:
             headers["Idempotency-Key"] = idempotency_key
-        async with self._http.post(
-            f"{self.url}/v1/{path}", data=msgspec.json.encode(body), headers=headers
-        ) as response:
+        url, data = f"{self.url}/v1/{path}", msgspec.json.encode(body)
+        async with self._http.request(method, url, data=data, headers=headers) as response:
             return await _decoded(response)
 
     # The connection

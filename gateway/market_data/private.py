@@ -30,14 +30,22 @@ from engine.machine import Machine
 from engine.markets.sales.english_views import own_lot_view
 from engine.messages.audience import AUDIENCE
 from engine.messages.refs import exact_text
+from engine.messages.sales.english import English
 from engine.state.sales.english import EnglishState
-from gateway.forms import Form, scale_of
+from gateway.forms import FORMS, JSON, Form, scale_of
 from gateway.market_data.channel import Channel, Later, Name, View
 from gateway.market_data.views import listed
 from gateway.order_terms import STOP_TYPES, UNPRICED_TYPES
+from gateway.sales.showing import own_part
 
 IDLE_ACCOUNTS_MAX = 1_000  # folds kept without a reader, so that one who comes back finds the ring
-_BID_KINDS = frozenset({EventKind.BID_ACCEPTED, EventKind.LOT_LEADER, EventKind.LOT_OUTBID, EventKind.LOT_SOLD})
+_NOT_HERE = (EventKind.BID_LATE, EventKind.AWARD_SET, EventKind.AWARD_SPLIT)  # an answer; `order` is the award
+_OF_MAXIMA = (EventKind.BID_ACCEPTED, EventKind.LOT_LEADER, EventKind.LOT_OUTBID, EventKind.LOT_SOLD)
+_BID_KINDS = frozenset(
+    kind
+    for kind, audience in AUDIENCE.items()
+    if kind >= EventKind.SALE_OPENED and audience.account - audience.public and kind not in _NOT_HERE
+)
 _ORDER_KINDS_END = EventKind.TIMER
 _REPORTS = {
     EventKind.MASS_CANCELLED: "mass_cancelled",
@@ -325,10 +333,20 @@ class Follow:
     # Bids
 
     def _take_bid(self, event: np.void, record: Record) -> None:
+        """A maximum where there is one, as ever; of other offers, and of what befell the account, the event by name."""
         sale, lot = int(event["order"]), int(event["instrument"])
-        bid = self._bid(sale, lot)
-        if bid is not None:
-            self.own_bids.publish(lambda form: bid, record.ts_ns)
+        kind = EventKind(int(event["kind"]))
+        if kind in _OF_MAXIMA and isinstance(self.machine.venue.sales[sale].terms.mechanism, English):
+            bid = self._bid(sale, lot)
+            if bid is not None:
+                self.own_bids.publish(lambda form: bid, record.ts_ns)
+            return
+        book, account = self.machine.venue.sales[sale], self.account
+        head = {"sale": sale, "lot": lot, "event": name_of(EventKind, kind)}
+        if int(event["counter_order"]):
+            head["bid"] = int(event["counter_order"])
+        json, pack = (own_part(form, book, lot, account) if lot else {} for form in FORMS)
+        self.own_bids.publish(lambda form: head | (json if form is JSON else pack), record.ts_ns)
 
     def _bid(self, sale: int, lot: int) -> dict[str, Any] | None:
         """The account's own place in one lot, None when it never bid on it."""

@@ -5,79 +5,28 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from engine.codes import EventKind, SaleState
 from engine.machine import Machine
-from engine.markets.sales.english_views import EnglishView, LotView
-from engine.markets.sales.views import SaleView, account_view, public_view
+from engine.markets.sales.views import public_view
+from engine.messages.audience import AUDIENCE
 from engine.state.sales.sale import Sale
 from engine.state.venue import Venue
-from gateway.forms import Form
 from gateway.market_data.channel import Channel, Later, Name, View
+from gateway.sales.showing import seen_view
 
+_OF_NO_SALE = (EventKind.LOT_DESCRIBED, EventKind.SEASON_DEFINED)
 _SALE_KINDS = np.zeros(256, bool)
 _SALE_KINDS[
     [
-        EventKind.SALE_OPENED,
-        EventKind.LOT_PRICE,
-        EventKind.CLOCK,
-        EventKind.LOT_SOLD,
-        EventKind.LOT_PASSED_IN,
-        EventKind.SALE_FINISHED,
-        EventKind.SALE_PLANNED,
-        EventKind.SALE_STAGE,
-        EventKind.SALE_VOIDED,
-        EventKind.LOT_CHANGED,
-        EventKind.ROUND,
+        kind
+        for kind, audience in AUDIENCE.items()
+        if audience.public and kind >= EventKind.SALE_OPENED and kind not in _OF_NO_SALE
     ]
 ] = True
 FINISHED_SHOWN = 10  # finished sales beside the running ones; older ones are history
-_OWN = ("you_lead", "your_maximum", "you_sell", "you_won")
-
-
-def sale_view(form: Form, sale: Sale, account: int | None = None) -> dict[str, Any]:
-    """A sale as everyone sees it, or with one account's own place in it. Prices are decimal text in every form."""
-    seen = public_view(sale) if account is None else account_view(sale, account)
-    return seen_view(form, sale, seen, own=account is not None)
-
-
-def seen_view(form: Form, sale: Sale, seen: SaleView, *, own: bool) -> dict[str, Any]:
-    market = seen.market
-    assert isinstance(market, EnglishView)
-    return {
-        "sale_id": seen.sale_id,
-        "title": seen.title,
-        "state": seen.state,
-        "opening": market.opening,
-        "increment": market.increment,
-        "tick_size": seen.tick_size,
-        "price_unit": seen.price_unit,
-        "currency": seen.currency,
-        "value_numerator": str(seen.value_numerator),
-        "value_denominator": str(seen.value_denominator),
-        "clock_seconds": market.clock_ns // 10**9,
-        "open_until": form.time(market.open_until_ns),
-        "clock_due": None if market.clock_due_ns is None else form.time(market.clock_due_ns),
-        "lots": [lot_view(lot, own=own) for lot in market.lots],
-    }
-
-
-def lot_view(lot: LotView, *, own: bool) -> dict[str, Any]:
-    view: dict[str, Any] = {
-        "lot": lot.lot,
-        "title": lot.title,
-        "bags": lot.bags,
-        "bag_kg": lot.bag_kg,
-        "attributes": lot.attributes,
-        "price": lot.price,
-        "minimum_bid": lot.minimum_bid,
-        "bids": lot.bids,
-        "state": lot.state,
-        "value": lot.value,
-    }
-    if own:
-        view |= {name: getattr(lot, name) for name in _OWN}
-    return view
+LARGE_SALE_LOTS = 100  # beyond, an update tells the lots that changed
 
 
 def shown_sales(venue: Venue) -> list[Sale]:
@@ -88,12 +37,14 @@ def shown_sales(venue: Venue) -> list[Sale]:
 
 
 class SalesFeed:
-    """`take` after each record, `tick` now and then."""
+    """`take` after each record, `tick` now and then. An update of a large sale has the lots that changed since the one
+    before, and says so: `partial`."""
 
     def __init__(self, machine: Machine, first_seq: int, later: Later, started_ns: int) -> None:
         self.machine, self.changed_ns = machine, started_ns
         self.channel = Channel(Name("sales"), "", first_seq, self._snapshot, conflated=True, later=later)
         self._dirty: set[int] = set()
+        self._told: dict[int, dict[int, Any]] = {}  # lots of large sales as the last message had them, by their number
 
     def take(self, events: np.ndarray, kinds: np.ndarray, ts_ns: int) -> None:
         changed = _SALE_KINDS[kinds]
@@ -104,19 +55,29 @@ class SalesFeed:
     def tick(self) -> None:
         dirty, self._dirty = self._dirty, set()
         if not self.channel.readers:
+            self._told.clear()
             return
         for number in sorted(dirty):
-            sale = self.machine.venue.sales[number]
+            sale = self.machine.venue.sales.get(number)
+            assert sale is not None, "a public event of a sale names it"
             self.channel.publish(self._view(sale), self.changed_ns)
 
     def _view(self, sale: Sale) -> View:
         seen = public_view(sale)
-        return lambda form: {"sale": sale.sale} | seen_view(form, sale, seen, own=False)
+        lots = getattr(seen.market, "lots", ())
+        if len(lots) <= LARGE_SALE_LOTS:
+            return lambda form: {"sale": sale.sale} | seen_view(form, seen)
+        now = {lot.lot: lot for lot in lots}
+        before, self._told[sale.sale] = self._told.get(sale.sale), now
+        if before is None:
+            return lambda form: {"sale": sale.sale} | seen_view(form, seen)
+        some = tuple(lot for number, lot in now.items() if lot != before.get(number))
+        part = replace(seen, market=replace(seen.market, lots=some))
+        return lambda form: {"sale": sale.sale, "partial": True} | seen_view(form, part)
 
     def _snapshot(self) -> tuple[View, int]:
-        sales = shown_sales(self.machine.venue)
-
-        def view(form: Form) -> dict[str, Any]:
-            return {"sales": [sale_view(form, sale) for sale in sales]}
-
-        return view, self.changed_ns
+        seen = [(sale.sale, public_view(sale)) for sale in shown_sales(self.machine.venue)]
+        for number, view in seen:
+            if number not in self._told and len(getattr(view.market, "lots", ())) > LARGE_SALE_LOTS:
+                self._told[number] = {lot.lot: lot for lot in view.market.lots}  # type: ignore[attr-defined]
+        return lambda form: {"sales": [seen_view(form, view) for _, view in seen]}, self.changed_ns

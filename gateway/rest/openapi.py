@@ -21,6 +21,7 @@ _EXAMPLES = {
     "symbol": "COFFEE-PE",
     "order_id": "4294967296",
     "sale_id": 1,
+    "bid": 44,
     "account": 2,
     "award": 1,
     "lot_number": 1,

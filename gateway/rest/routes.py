@@ -36,6 +36,7 @@ PARAMETERS: dict[str, tuple[str, type]] = {
     "sale_id": (r"[0-9]{1,9}", int),
     "lot_number": (r"[0-9]{1,10}", int),
     "season_id": (r"[0-9]{1,9}", int),
+    "bid": (r"[0-9]{1,19}", int),
     "account": (r"[0-9]{1,7}", int),
     "award": (r"[0-9]{1,10}", int),
     "fill_id": (r"[0-9]{1,19}-[0-9]{1,10}", str),

@@ -1,156 +1,118 @@
-"""Helmsman sales: read them, bid in them, open and end them."""
+"""Sales as they are seen: running, planned and past, and what their lots fetched."""
 
 from __future__ import annotations
 
-from fractions import Fraction
+import csv
+import io
 from typing import Any
 
-from engine.codes import Reason, Role
-from engine.domain import units
-from engine.messages.bodies import EndSale
-from engine.messages.sales.english import English, Step
-from engine.messages.sales.terms import SaleLot, SaleTerms, Stages, Unit
+from aiohttp import web
+
+from engine.codes import Reason, Role, SaleStage, name_of
+from engine.markets.sales.texts import price_text
+from engine.markets.sales.views import money_text
+from engine.state.sales.awards import HOLDING
 from engine.state.sales.sale import Sale
-from gateway.market_data.sales import sale_view, shown_sales
-from gateway.order_answers import own_events
-from gateway.order_terms import ticks_of
-from gateway.problems import Problem, of_reason
-from gateway.rest.cold import command
+from engine.state.venue import Venue
+from gateway.market_data.sales import shown_sales
+from gateway.problems import of_reason
 from gateway.rest.history import page
 from gateway.rest.routes import ROUTES, Call
-from gateway.rest.schemas import (
-    BidAnswer,
-    BidRequest,
-    DoneAnswer,
-    EndSaleRequest,
-    PageQuery,
-    SaleAnswer,
-    SaleRequest,
-    SalesAnswer,
-)
+from gateway.rest.sale_schemas import PastSalesAnswer, ResultsAnswer, ResultsQuery, SaleAnswer, SalesAnswer, SalesQuery
+from gateway.rest.schemas import PageQuery
+from gateway.sales.showing import sale_view
 
-_BID = (
-    "sale_unknown", "lot_unknown", "sale_closed", "bid_late", "bid_low", "bid_increment", "maximum_below_price",
-    "self_bid", "off_tick", "client_id_reused", "storage_low",
-)  # fmt: skip
+_CSV = "text/csv"
+_RESULT = ("lot", "title", "state", "bags", "price", "value", "award", "buyer")
 
 
-@ROUTES.add("GET", "/v1/sales", answer=SalesAnswer, tag="sales")
+@ROUTES.add("GET", "/v1/sales", answer=SalesAnswer, tag="sales", query=SalesQuery)
 async def get_sales(call: Call) -> dict[str, Any]:
-    """Running sales and the last finished ones; with a key, the caller's own place in each lot."""
-    return {"sales": [_view(call, sale) for sale in shown_sales(call.front.machine.venue)]}
+    """Planned and running sales and the last finished ones; with a key, the caller's own place in each lot."""
+    query: SalesQuery = call.query
+    sales = [
+        sale
+        for sale in shown_sales(call.front.machine.venue)
+        if query.season in (0, sale.terms.season) and query.stage in ("", name_of(SaleStage, sale.stage))
+    ]
+    return {"sales": [view_of(call, sale) for sale in sales]}
 
 
-@ROUTES.add("GET", "/v1/sales/history", answer=SalesAnswer, tag="sales", query=PageQuery)
+@ROUTES.add("GET", "/v1/sales/history", answer=PastSalesAnswer, tag="sales", query=PageQuery)
 async def get_finished_sales(call: Call) -> dict[str, Any]:
     """Finished sales, the last finished first."""
-    found = await page(call, "sales_past", account=call.account if _reads(call) else None)
+    found = await page(call, "sales_past", account=call.account if _may(call, Role.READ) else None)
     return {"sales": found.rows, "next_cursor": found.next_cursor, "as_of": found.as_of}
 
 
 @ROUTES.add("GET", "/v1/sales/{sale_id}", answer=SaleAnswer, tag="sales", codes=("sale_unknown",))
 async def get_sale(call: Call) -> dict[str, Any]:
-    """One sale."""
-    return _view(call, _sale(call))
+    """One sale; an operator sees its bidders and its bids beside it."""
+    return view_of(call, sale_of(call), operator=_may(call, Role.OPERATE))
 
 
 @ROUTES.add(
-    "POST", "/v1/sales/{sale_id}/bids", answer=BidAnswer, tag="sales", role=Role.TRADE, bucket="orders", status=201,
-    body=BidRequest, codes=_BID,
-)  # fmt: skip
-async def post_bid(call: Call) -> dict[str, Any]:
-    """Place, raise or lower a proxy maximum. Only its owner ever sees it."""
-    front, bid, sale = call.front, call.body, call.path["sale_id"]
-    batch = front.desk.bid(call.account, sale, bid.lot, bid.maximum, bid.client_bid_id)
-    outcome = await front.outcome(batch)
-    events, seq = own_events(outcome.events), outcome.first_seq + outcome.row0
-    view = front.desk.bid_answer(call.account, sale, bid.lot, bid.maximum, events, seq)
-    if view["duplicate"]:
-        call.status = 200
-    return view
+    "GET", "/v1/sales/{sale_id}/results", answer=ResultsAnswer, tag="sales", query=ResultsQuery, codes=("sale_unknown",)
+)
+async def get_results(call: Call) -> dict[str, Any] | web.Response:
+    """What the lots of a sale fetched so far, as JSON or CSV."""
+    sale = sale_of(call)
+    results = _results(call.front.machine.venue, sale)
+    if call.query.format == "csv" or (not call.query.format and _CSV in call.request.headers.get("Accept", "")):
+        return _table(results, call.headers)
+    return {
+        "sale_id": sale.sale,
+        "title": sale.terms.title,
+        "stage": name_of(SaleStage, sale.stage),
+        "price_unit": sale.terms.unit.price_unit,
+        "currency": sale.terms.unit.currency,
+        "results": results,
+    }
 
 
-@ROUTES.add(
-    "POST", "/v1/sales", answer=SaleAnswer, tag="sales", role=Role.OPERATE, status=201, body=SaleRequest,
-    idempotency="required", codes=("already_exists", "account_unknown", "off_tick", "storage_low"),
-)  # fmt: skip
-async def post_sale(call: Call) -> dict[str, Any]:
-    """Open a sale of several lots under one clock."""
-    await command(call, _opened(call, call.body))
-    return _view(call, call.front.machine.venue.sales[call.body.sale_id])
-
-
-@ROUTES.add(
-    "POST", "/v1/sales/{sale_id}/end", answer=DoneAnswer, tag="sales", role=Role.OPERATE, body=EndSaleRequest,
-    idempotency="optional", codes=("sale_unknown", "sale_closed"),
-)  # fmt: skip
-async def post_end(call: Call) -> dict[str, Any]:
-    """End a sale now; leading bids stand."""
-    done = await command(call, EndSale(_sale(call).sale, call.body.why))
-    return {"status": "accepted", "seq": done.seq, "duplicate": done.duplicate}
-
-
-def _sale(call: Call) -> Sale:
+def sale_of(call: Call) -> Sale:
+    """The sale that the path names. Raises Problem."""
     sale = call.front.machine.venue.sales.get(call.path["sale_id"])
     if sale is None:
         raise of_reason(Reason.SALE_UNKNOWN)
     return sale
 
 
-def _view(call: Call, sale: Sale) -> dict[str, Any]:
-    return sale_view(call.form, sale, call.account if _reads(call) else None)
+def view_of(call: Call, sale: Sale, *, operator: bool = False) -> dict[str, Any]:
+    account = call.account if _may(call, Role.READ) else None
+    return sale_view(call.form, sale, account, operator=operator)
 
 
-def _reads(call: Call) -> bool:
-    return call.caller is not None and call.caller.may(Role.READ)
+def _may(call: Call, role: Role) -> bool:
+    return call.caller is not None and call.caller.may(role)
 
 
-def _opened(call: Call, request: SaleRequest) -> SaleTerms:
-    """The command's body. Raises Problem for a decimal that does not fit."""
-    try:
-        tick = units.parse_decimal(request.tick_size)
-    except units.UnitError as error:
-        raise Problem(error.code, f"{error}.", pointer="/tick_size", status=422) from None
-    if tick <= 0:
-        raise Problem("invalid_field", "The tick is more than zero.", pointer="/tick_size")
-    quoted = units.QUOTATION_PER_KG.get(request.price_unit)
-    if quoted is None:
-        known = ", ".join(units.QUOTATION_PER_KG)
-        raise Problem("invalid_field", f"The units of quotation are {known}.", pointer="/price_unit")
-    factor = units.value_factor(tick, quoted, Fraction(1, 1000))  # minor units per tick and gram
-    lots = []
-    for k, lot in enumerate(request.lots):
-        try:
-            grams = units.parse_decimal(lot.bag_kg) * 1000
-        except units.UnitError as error:
-            raise Problem(error.code, f"{error}.", pointer=f"/lots/{k}/bag_kg", status=422) from None
-        if grams.denominator != 1 or not 1_000 <= grams <= 100_000:
-            raise Problem("invalid_field", "A bag weighs 1 to 100 kg, in whole grams.", pointer=f"/lots/{k}/bag_kg")
-        lots.append(SaleLot(lot.seller, lot.title, lot.bags, int(grams), lot.attributes))
-    opening = ticks_of(request.opening, tick, "/opening")
-    increment = ticks_of(request.increment, tick, "/increment")
-    for ticks, pointer in ((opening, "/opening"), (increment, "/increment")):
-        if ticks < 1:
-            raise Problem("price_range", "At least one tick.", pointer=pointer)
-    return SaleTerms(
-        sale=request.sale_id,
-        version=1,
-        title=request.title,
-        unit=Unit(request.tick_size, request.price_unit, request.currency, factor.numerator, factor.denominator),
-        stages=Stages(),
-        lots=tuple(lots),
-        mechanism=English(
-            opening=opening,
-            increments=(Step(0, increment),),
-            clock_ns=request.clock_seconds * 10**9,
-            open_until_ns=_open_until_ns(call, request),
-        ),
-    )
+def _results(venue: Venue, sale: Sale) -> list[dict[str, Any]]:
+    """What stands of the awards of each lot, in the order of the hammer; a lot of which nothing stands has one row.
+    Buyers are named where the terms say so."""
+    rows = []
+    for number, plan in enumerate(sale.terms.lots, 1):
+        standing = [venue.awards[one] for one in sale.awards.get(number, ()) if venue.awards[one].state in HOLDING]
+        over = sale.stage >= SaleStage.FINISHED
+        row: dict[str, Any] = dict.fromkeys(_RESULT) | {"lot": number, "title": plan.title, "bags": plan.bags}
+        for award in standing:
+            told = {
+                "state": "sold",
+                "bags": award.bags,
+                "price": price_text(sale, award.price),
+                "value": money_text(award.value_minor),
+                "award": award.number,
+                "buyer": venue.accounts[award.buyer].label if sale.terms.after.names else None,
+            }
+            rows.append(row | told)
+        if not standing:
+            rows.append(row | {"state": "unsold" if over else "open"})
+    return rows
 
 
-def _open_until_ns(call: Call, request: SaleRequest) -> int:
-    """Now and `open_seconds`; of a sale that exists, its own, so that a repeated request is the same command."""
-    known = call.front.machine.venue.sales.get(request.sale_id)
-    if known is not None and isinstance(known.terms.mechanism, English):
-        return known.terms.mechanism.open_until_ns
-    return call.front.env.now_ns() + request.open_seconds * 10**9
+def _table(results: list[dict[str, Any]], headers: dict[str, str]) -> web.Response:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, _RESULT, lineterminator="\r\n")
+    writer.writeheader()
+    writer.writerows({name: "" if value is None else value for name, value in row.items()} for row in results)
+    return web.Response(text=text.getvalue(), content_type=_CSV, charset="utf-8", headers=headers)

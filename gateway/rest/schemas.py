@@ -113,12 +113,6 @@ class CancelAfterRequest(Request):
     timeout_seconds: Annotated[int, Meta(ge=0, le=limits.CANCEL_AFTER_NS_MAX // 10**9)]  # 0: off
 
 
-class BidRequest(Request):
-    lot: LotNumber
-    maximum: PriceText
-    client_bid_id: ClientId
-
-
 class AccountRequest(Request):
     account: AccountId
     label: Annotated[str, Meta(min_length=1, max_length=256)]
@@ -130,31 +124,6 @@ class KeyRequest(Request):
     roles: Annotated[list[RoleName], Meta(min_length=1, max_length=4)]
     expires_at: TimeText | None = None
     key_hash: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")] | None = None
-
-
-class SaleLotRequest(Request):
-    seller: AccountId
-    title: Annotated[str, Meta(min_length=1, max_length=256)]
-    bags: Annotated[int, Meta(ge=1, le=limits.QTY_LOTS_MAX)]
-    bag_kg: PriceText
-    attributes: dict[str, str] = {}
-
-
-class SaleRequest(Request):
-    sale_id: SaleId
-    title: Annotated[str, Meta(min_length=1, max_length=256)]
-    opening: PriceText
-    increment: PriceText
-    tick_size: PriceText
-    price_unit: Annotated[str, Meta(max_length=32)]
-    currency: Annotated[str, Meta(pattern="^[A-Z]{3}$")]
-    clock_seconds: Annotated[int, Meta(ge=1, le=24 * 3600)]
-    open_seconds: Annotated[int, Meta(ge=1, le=30 * 24 * 3600)]
-    lots: Annotated[list[SaleLotRequest], Meta(min_length=1, max_length=limits.SALE_LOTS_MAX)]
-
-
-class EndSaleRequest(Request):
-    why: Annotated[str, Meta(max_length=256)] = ""
 
 
 class PhaseRequest(Request):
@@ -416,42 +385,6 @@ class LotAnswer(Struct):
     your_maximum: str | UnsetType | None = UNSET
     you_sell: bool | UnsetType = UNSET
     you_won: bool | UnsetType = UNSET
-
-
-class SaleAnswer(Struct):
-    sale_id: int
-    title: str
-    state: Literal["open", "pending", "finished"]
-    opening: str
-    increment: str
-    tick_size: str
-    price_unit: str
-    currency: str
-    value_numerator: str
-    value_denominator: str
-    clock_seconds: int
-    open_until: TimeText
-    clock_due: TimeText | None
-    lots: list[LotAnswer]
-    as_of: int | UnsetType = UNSET
-    finished_at: TimeText | UnsetType = UNSET  # in history
-
-
-class SalesAnswer(Struct):
-    sales: list[SaleAnswer]
-    next_cursor: str | UnsetType | None = UNSET
-    as_of: int | UnsetType = UNSET
-
-
-class BidAnswer(Struct):
-    status: Literal["accepted"]
-    sale: int
-    lot: int
-    leading: bool
-    price: str | None
-    maximum: str
-    duplicate: bool
-    seq: int
 
 
 class OwnFill(Struct):

@@ -107,11 +107,14 @@ class CancelAfter(Message, tag="cancel_after"):
     timeout_seconds: Annotated[int, Meta(ge=0, le=CANCEL_AFTER_NS_MAX // 10**9)]
 
 
-class BidMessage(Message, tag="bid"):
+class BidMessage(Message, tag="bid", kw_only=True):
+    """Lot and maximum, or an offer of any mechanism: {"kind": ...}."""
+
     sale: Annotated[int, Meta(ge=1, le=SALES_MAX)]
-    lot: Annotated[int, Meta(ge=1, le=SALE_LOTS_MAX)]
-    maximum: PriceText
     client_bid_id: ClientId
+    lot: Annotated[int, Meta(ge=1, le=SALE_LOTS_MAX)] | None = None
+    maximum: PriceText | None = None
+    offer: dict[str, Any] | None = None
 
 
 class TermsPacked(OrderOptions, kw_only=True):

@@ -399,9 +399,9 @@ class Session:
     def _bid(self, message: messages.BidMessage) -> None:
         caller, desk = self._demand(Role.TRADE), self.front.desk
         self._take_tokens("orders", 1)
-        terms = message.sale, message.lot, message.maximum
-        batch = desk.bid(caller.account, *terms, message.client_bid_id)
-        self._submit_cold(message.id, "bid", batch, lambda *told: desk.bid_answer(caller.account, *terms, *told))
+        batch, lot = desk.bid(caller.account, message.sale, message)
+        about = self.form, caller.account, message.sale, lot, message.maximum
+        self._submit_cold(message.id, "bid", batch, lambda *told: desk.bid_answer(*about, *told))
 
     def _submit_cold(
         self, request_id: Any, op: str, batch: Batch, answer: Callable[[np.ndarray, int], dict[str, Any]]

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from gateway.market_data.sales import FINISHED_SHOWN
-from gateway.rest.schemas import SalesAnswer
+from gateway.rest.sale_schemas import PastSalesAnswer
 from tests.gateway.running import ADMIN, TRADER_A, TRADER_B, House, running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -114,7 +114,7 @@ async def test_old_sales_become_history(tmp_path) -> None:
             if status == 200:
                 break
         assert [sale["sale_id"] for sale in past["sales"]] == [FINISHED_SHOWN + 3, FINISHED_SHOWN + 2]
-        answer = msgspec.convert(past, SalesAnswer, strict=True)
+        answer = msgspec.convert(past, PastSalesAnswer, strict=True)
         assert msgspec.json.decode(msgspec.json.encode(answer)) == past and past["next_cursor"]
 
 

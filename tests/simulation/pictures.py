@@ -8,8 +8,9 @@ from engine.codes import Phase, name_of
 from engine.markets.sales.english import market_of
 from gateway.forms import JSON, scale_of
 from gateway.market_data.channel import Name
-from gateway.market_data.sales import sale_view, shown_sales
+from gateway.market_data.sales import shown_sales
 from gateway.market_data.views import COLLECTING
+from gateway.sales.showing import sale_view
 from gateway.trade_fold import RECENT_TRADES
 from tests.simulation.server import Server, Sides
 
@@ -248,7 +249,8 @@ class OwnBids(Picture):
         self.bids = {(bid["sale"], bid["lot"]): bid["maximum"] for bid in message["bids"]}
 
     def update(self, message: Message) -> None:
-        self.bids[(message["sale"], message["lot"])] = message["maximum"]
+        if "maximum" in message:
+            self.bids[(message["sale"], message["lot"])] = message["maximum"]
 
     def check(self, server: Server, name: Name) -> None:
         wanted = {

@@ -36,7 +36,7 @@ class LotView(Struct, frozen=True, omit_defaults=False):
     state: str  # open, sold, passed_in
     sold_bags: int
     value: str | None  # of what was sold of it, in the currency
-    clock_due_ns: int | None  # None: its clock does not run
+    clock_due_ns: int | None  # of its own or its group's clock; None: it does not run, or all lots share one
     you_lead: bool | UnsetType = UNSET
     your_maximum: str | UnsetType | None = UNSET
     your_bags: int | UnsetType = UNSET  # that would be its own now, or are
@@ -166,7 +166,9 @@ def _due_ns(sale: Sale, number: int) -> int | None:
     if sale.market is None or market_of(sale).lots[number - 1].closed:
         return None
     scope = terms_of(sale).scope
-    key = 0 if scope == "all" else number if scope == "lot" else sale.terms.lots[number - 1].group
+    if scope == "all":
+        return None
+    key = number if scope == "lot" else sale.terms.lots[number - 1].group
     clock = market_of(sale).clocks.get(key)
     return clock.due_ns or None if clock is not None else None
 

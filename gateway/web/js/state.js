@@ -124,6 +124,11 @@ export class State {
 
   setSale(view) {
     const opened = !this.sales.has(view.sale_id);
+    if (view.partial) {
+      const changed = new Map(view.lots.map((lot) => [lot.lot, lot]));
+      const before = this.sales.get(view.sale_id)?.lots ?? [];
+      view = { ...view, lots: before.map((lot) => changed.get(lot.lot) ?? lot) };
+    }
     this.sales.set(view.sale_id, view);
     for (const lot of view.lots) {
       if (lot.you_sell) this.setOwnBid(view.sale_id, lot.lot, { selling: true });

@@ -302,6 +302,7 @@ export class Venue {
       for (const { sale, lot, ...bid } of message.bids) this.state.setOwnBid(sale, lot, bid);
       return;
     }
+    if (!("maximum" in message)) return; // of another mechanism than maxima
     const { sale, lot, maximum, leading, won, price } = message;
     const before = this.state.ownBid(sale, lot);
     this.state.setOwnBid(sale, lot, { maximum, leading, won });

@@ -1,0 +1,1 @@
+"""Sales between the wire and the engine, for every mechanism alike."""
