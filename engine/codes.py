@@ -350,6 +350,8 @@ class Reason(IntEnum):
     JOINING_OVER = 137  # who has not pressed before the price rose takes no part
     BUTTON_RELEASED = 138  # who has let go cannot come back
     NOT_HOLDING = 139  # nothing to let go of
+    BID_HIGH = 140  # above the most that would lead
+    MINIMUM_ABOVE_PRICE = 141  # no bid is taken back: the leader's stays at or below the price
     # clock with quantities
     ROUND_OTHER = 144  # not the round that runs
     ROUND_ONE_MISSED = 145  # who wanted nothing in round one wants nothing later

@@ -164,6 +164,8 @@ POINTER: dict[Reason, str] = {
     Reason.SHARES_UNFIT: "/shares",
     Reason.LOT_INVALID: "/lot",
     Reason.SEASON_UNKNOWN: "/season",
+    Reason.BID_HIGH: "/minimum",
+    Reason.MINIMUM_ABOVE_PRICE: "/minimum",
 }
 
 _DETAIL: dict[Reason, str] = {
@@ -228,6 +230,8 @@ _DETAIL: dict[Reason, str] = {
     Reason.PRICE_MOVED: "The clock shows another price than the one named.",
     Reason.JOINING_OVER: "The price rises already: who has not pressed before takes no part in this lot.",
     Reason.BUTTON_RELEASED: "Who has let go of a lot cannot come back.",
+    Reason.BID_HIGH: "The minimum is above the most that would lead.",
+    Reason.MINIMUM_ABOVE_PRICE: "A leader's minimum cannot go above the price of the lot.",
     Reason.NOT_HOLDING: "The account does not hold this lot's button.",
     Reason.BIDS_NOT_CLOSED: "Keys are taken after the closing time, not before.",
     Reason.KEY_WRONG: "The key does not fit the commitment of the bid: it opens nothing.",

@@ -9,8 +9,10 @@ bytes     hexadecimal; a ciphertext base64
 from __future__ import annotations
 
 PRICES = frozenset(
-    {"opening", "start", "floor", "price", "maximum", "limit", "reserve", "increment", "decrement", "step"}
-)
+    {
+        "opening", "start", "floor", "price", "maximum", "minimum", "limit", "reserve", "increment", "decrement", "step",
+    }
+)  # fmt: skip
 SPANS = frozenset(
     {
         "clock_ns", "stagger_ns", "round_ns", "interval_ns", "pause_ns", "joining_ns", "keys_ns", "sample_ns",

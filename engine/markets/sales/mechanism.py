@@ -23,6 +23,8 @@ from engine.markets.sales import (
     japanese_views,
     packages,
     packages_views,
+    reverse,
+    reverse_views,
     sealed,
     sealed_views,
 )
@@ -32,6 +34,7 @@ from engine.messages.sales.dutch import Dutch
 from engine.messages.sales.english import English
 from engine.messages.sales.japanese import Japanese
 from engine.messages.sales.packages import Packages
+from engine.messages.sales.reverse import Reverse
 from engine.messages.sales.sealed import Sealed
 from engine.messages.sales.terms import SaleTerms, Terms
 from engine.state.sales.sale import Sale
@@ -136,6 +139,19 @@ MECHANISMS: dict[type[Terms], Mechanism] = {
         account_view=sealed_views.account_view,
         operator_view=sealed_views.operator_view,
         offers_next=sealed.offers_next,
+    ),
+    Reverse: Mechanism(
+        check=reverse.check,
+        opened=reverse.opened,
+        bid=reverse.bid,
+        due=reverse.due,
+        resume=reverse.resume,
+        end=reverse.end,
+        void_bid=reverse.void_bid,
+        public_view=reverse_views.public_view,
+        account_view=reverse_views.account_view,
+        operator_view=reverse_views.operator_view,
+        offers_next=reverse.offers_next,
     ),
 }
 

@@ -10,11 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET
 
-from engine.codes import EventKind, Reason, SaleStage, SaleState
+from engine.codes import AwardState, EventKind, Reason, SaleStage, SaleState
 from engine.limits import PRICE_TICKS_MAX, SALE_INTERVAL_NS_MIN
 from engine.markets.sales import japanese, views
 from engine.markets.sales.japanese_views import HolderView, JapaneseLotView, JapaneseView
 from engine.messages import bodies
+from engine.messages.batch import cold
+from engine.messages.sales.after import After, Reject, Settle
 from engine.messages.sales.commands import Admit, DecideBid
 from engine.messages.sales.dutch import DutchOffer
 from engine.messages.sales.japanese import Japanese, JapaneseOffer
@@ -130,6 +132,19 @@ def test_the_price_has_to_reach_the_reserve(reserve, sold):
     assert bool(results([wait(recorder, 2)])) == sold
     assert lot_seen(recorder).state == ("sold" if sold else "passed_in")
     assert japanese.offers_next(sale_in(recorder), 1) == ([(B, 410, 10)] if reserve == 410 else [])
+
+
+def test_a_rejected_lot_is_offered_to_the_one_that_held_longest_at_what_it_held():
+    after = After(sample_ns=3600 * SECOND_NS, rejected="next_bidder", offer_ns=3600 * SECOND_NS)
+    recorder = held(terms(), (LOT,), after=after)
+    recorder.do(press(A), press(B, 415), press(C, 425))
+    for _ in range(5):
+        wait(recorder, 5)
+    (award,) = recorder.machine.venue.awards.values()
+    assert (award.buyer, award.price) == (A, 430)
+    recorder.do(cold(Settle(1, Reject("ferment")), account=A))
+    offer = recorder.machine.venue.awards[2]
+    assert (offer.buyer, offer.price, offer.state) == (C, 420, AwardState.OFFERED)
 
 
 def test_lots_in_turn_begin_one_after_another():
