@@ -1,4 +1,7 @@
-/** The page: one state, one connection to the venue, and the views of the chosen language and view. */
+/**
+ * The page: one state, one connection to the venue, and the chosen view in the chosen language. The market's view comes
+ * with the page; the others are fetched when they are first shown.
+ */
 
 import { el, setText } from "./dom.js";
 import { State } from "./state.js";
@@ -10,9 +13,7 @@ import { bookPanel } from "./views/book.js";
 import { chartPanel } from "./views/chart.js";
 import { heading, welcome } from "./views/heading.js";
 import { instrumentList } from "./views/instruments.js";
-import { operatorPanel } from "./views/operator.js";
 import { fillsPanel, ordersPanel } from "./views/own.js";
-import { saleRoom } from "./views/sale.js";
 import { ticketPanel } from "./views/ticket.js";
 import { tradesPanel } from "./views/trades.js";
 
@@ -25,6 +26,7 @@ const main = document.getElementById("main");
 const foot = document.getElementById("foot");
 const notices = document.getElementById("notice");
 let mounted = [];
+let mounting = null;
 let noticeTimer = null;
 
 /** Say something in the page's one line for news. `text` is a key of strings.js, or the text itself. */
@@ -65,21 +67,36 @@ function market() {
 
 const VIEWS = {
   market,
-  sales: () => saleRoom(state, venue, notify, onKey),
-  operator: () => operatorPanel(state, venue, notify),
+  sales: async () => (await import("./views/sale.js")).saleRoom(state, venue, notify, onKey),
+  operator: async () => (await import("./views/operator.js")).operatorPanel(state, venue, notify),
 };
 
-function mount() {
+/** The last call wins: a view that arrives after another was chosen is not shown. */
+async function mount() {
+  const turn = (mounting = {});
   for (const part of mounted) part.stop();
+  mounted = [];
   const top = topBar(state, { onView: go, onLanguage: speak, onKey, onForget: forget, onRetry: () => venue.feed.retryNow() });
-  const view = VIEWS[state.view]();
-  mounted = [top, view];
+  mounted.push(top);
   bar.replaceChildren(...top.nodes);
-  main.replaceChildren(view.node);
   const [before, after] = t("attribution").split("{link}");
   foot.replaceChildren(el("p", {}, before,
     el("a", { href: "https://www.tradingview.com/", rel: "noreferrer" }, "https://www.tradingview.com/"), after));
   for (const node of document.querySelectorAll("[data-t]")) setText(node, t(node.dataset.t));
+  try {
+    const view = await VIEWS[state.view]();
+    if (turn !== mounting) {
+      view.stop();
+      return;
+    }
+    mounted.push(view);
+    main.replaceChildren(view.node);
+  } catch (error) {
+    if (turn !== mounting) return;
+    main.replaceChildren(el("p", { class: "empty" }, t("view.missing"), " ",
+      el("button", { type: "button", class: "plain", on: { click: () => location.reload() } }, t("view.again"))));
+    throw error;
+  }
 }
 
 function go(view) {
@@ -90,9 +107,13 @@ function go(view) {
   state.changed("view");
 }
 
-function speak(code) {
-  setLanguage(code);
-  localStorage.setItem(LANGUAGE_SLOT, code);
+async function speak(code) {
+  try {
+    await setLanguage(code);
+    localStorage.setItem(LANGUAGE_SLOT, code);
+  } catch {
+    notify("bad", "problem.unreachable");
+  }
   mount();
 }
 
@@ -121,7 +142,7 @@ addEventListener("popstate", () => {
 
 addEventListener("hashchange", () => venue.useKeyOfAddress());
 
-setLanguage(firstLanguage());
+await setLanguage(firstLanguage());
 state.view = viewFromAddress();
-mount();
+await mount();
 await venue.start();

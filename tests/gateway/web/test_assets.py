@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 import shutil
 from pathlib import Path
@@ -58,11 +59,11 @@ async def test_nothing_in_the_page_needs_an_inline_script_or_style(client):
 async def test_compressed_where_it_is_asked_for(client):
     venue = await client()
     version = version_of(await (await venue.get("/")).text())
-    path = f"/static/{version}/js/strings.js"
+    path = f"/static/{version}/js/texts/en/page.js"
     zipped = await venue.get(path, headers={"Accept-Encoding": "gzip"})
     plain = await venue.get(path, headers={"Accept-Encoding": "identity"})
     assert zipped.headers["Content-Encoding"] == "gzip" and "Content-Encoding" not in plain.headers
-    assert await zipped.read() == await plain.read() == (WEB / "js/strings.js").read_bytes()
+    assert await zipped.read() == await plain.read() == (WEB / "js/texts/en/page.js").read_bytes()
     assert zipped.headers["ETag"] != plain.headers["ETag"], "a strong tag names bytes, not content"
     assert zipped.headers["Vary"] == plain.headers["Vary"] == "Accept-Encoding"
 
@@ -124,11 +125,66 @@ def test_a_chart_library_that_is_not_the_pinned_one_is_left_out(tmp_path, harm):
     assert "sha256-" not in site.policy, "without the library the policy has no exception"
 
 
+IMPORT = re.compile(r"""^(?:import|export)\b[^;]*?from\s+"(\.[^"]+)";""", re.M)
+DYNAMIC = re.compile(r"""\bimport\("(\.[^"]+)"\)""")
+LANGUAGES = ("en", "es")
+
+
+def loaded_with(name: str) -> set[str]:
+    """The module and all that it imports by the time it runs, as paths below the page's folder."""
+    found: set[str] = set()
+    waiting = [WEB / name]
+    while waiting:
+        path = waiting.pop()
+        if path.relative_to(WEB).as_posix() not in found:
+            found.add(path.relative_to(WEB).as_posix())
+            waiting += [(path.parent / other).resolve() for other in IMPORT.findall(path.read_text("utf-8"))]
+    return found
+
+
+def texts(language: str, name: str) -> dict[str, str]:
+    body = (WEB / f"js/texts/{language}/{name}.js").read_text("utf-8")
+    found = re.findall(r'^  ("[^"]+"): (".*"),$', body, re.M)
+    assert len(found) == len(re.findall(r"^  ", body, re.M)), "one text a line"
+    assert len({key for key, _ in found}) == len(found), "each once"
+    return {json.loads(key): json.loads(text) for key, text in found}
+
+
 def test_the_first_view_stays_within_its_budget():
-    """100 KB compressed before any chart library; the two libraries together stay below 100 KB too."""
+    """What the market's view loads: the page, its style, main.js with all it imports, the longer language."""
     site = load_site()
     sizes = {name: len(asset.gzipped or asset.plain) for name, asset in site.assets.items()}
-    assert sum(size for name, size in sizes.items() if not name.startswith("vendor/")) < 75_000
+    language = max((f"js/texts/{code}/page.js" for code in LANGUAGES), key=sizes.__getitem__)
+    first = {"index.html", "page.css", "icon.svg", language} | loaded_with("js/main.js")
+    assert "js/views/ticket.js" in first and "js/views/operator.js" not in first
+    assert sum(sizes[name] for name in first) < 65_000
     assert sum(size for name, size in sizes.items() if name.startswith("vendor/")) < 100_000
     page = site.assets["index.html"]
     assert gzip.decompress(page.gzipped) == page.plain
+
+
+def test_each_later_view_stays_within_its_budget():
+    sizes = {name: len(asset.gzipped or asset.plain) for name, asset in load_site().assets.items()}
+    first = loaded_with("js/main.js")
+    later = {
+        (path.parent / other).resolve().relative_to(WEB).as_posix()
+        for path in WEB.glob("js/**/*.js")
+        for other in DYNAMIC.findall(path.read_text("utf-8"))
+    }
+    assert len(later) >= 2 and not later & first
+    for view in later:
+        assert sum(sizes[name] for name in loaded_with(view) - first) < 20_000, view
+
+
+def test_both_languages_have_every_text():
+    files = sorted(path.name for path in WEB.glob("js/texts/en/*.js"))
+    assert files == sorted(path.name for path in WEB.glob("js/texts/es/*.js")) and "page.js" in files
+    seen: set[str] = set()
+    for file in files:
+        one, other = (texts(code, file.removesuffix(".js")) for code in LANGUAGES)
+        assert one.keys() == other.keys(), one.keys() ^ other.keys()
+        assert not seen & one.keys(), "a key stands in one file"
+        seen |= one.keys()
+        for key in one:
+            names = [sorted(re.findall(r"\{\w+\}", text)) for text in (one[key], other[key])]
+            assert set(names[0]) == set(names[1]), key
