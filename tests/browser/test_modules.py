@@ -87,7 +87,10 @@ def test_every_refusal_has_words(module, language):
     assert len(codes) > 60
     texts = module(
         "strings.js",
-        "async (codes, language) => { await m.setLanguage(language); return codes.map((code) => m.problemText({ code })); }",
+        """async (codes, language) => {
+          await m.setLanguage(language);
+          return codes.map((code) => m.problemText({ code }));
+        }""",
         [*codes, "unreachable"], language,
     )  # fmt: skip
     plain = [code for code, text in zip(codes, texts, strict=False) if not text or f"({code})" in text]
