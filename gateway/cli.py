@@ -19,6 +19,7 @@ COMMANDS = {
     "clear": "Clear one call auction from a file.",
     "match": "Match a file of orders continuously.",
     "lots": "Look at a CSV file of auction lots, row by row; take it into a catalogue.",
+    "practice": "A practice sale on the lots of a past season, against simulated bidders.",
     "replay": "Rebuild the state from disk and print its hash.",
     "verify": "Check every record, kernel against oracle.",
     "snapshot": "Write the state at the end of the log as a snapshot.",

@@ -1,0 +1,1 @@
+"""Practice sales: a venue of one's own on the lots of a past season, with programs as rivals."""
