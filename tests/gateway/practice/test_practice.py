@@ -23,7 +23,7 @@ from engine.oracle.books import Books
 from gateway.practice.lots import SCORE_UNKNOWN, NoLots, lots_of, of_venue
 from gateway.practice.rivals import Plan
 from gateway.practice.venue import MARK, PERSON, NotPractice, opened
-from gateway.rest.schemas import SaleRequest
+from gateway.rest.sale_schemas import SaleRequest
 from tests.recorder import Recorder, auction_sale, bid_of, open_venue
 
 NOW_NS = 1_780_000_000 * 10**9
