@@ -10,7 +10,8 @@ from __future__ import annotations
 
 PRICES = frozenset(
     {
-        "opening", "start", "floor", "price", "maximum", "minimum", "limit", "reserve", "increment", "decrement", "step",
+        "opening", "start", "floor", "price", "maximum", "minimum", "limit", "reserve", "increment", "decrement",
+        "step",
     }
 )  # fmt: skip
 SPANS = frozenset(
