@@ -28,9 +28,11 @@ from engine.messages.body import Body
 from engine.messages.sales.after import After
 from engine.messages.sales.clock import Clock, ClockOffer, ClockProxy, Limit, Product, Rise
 from engine.messages.sales.commands import Admit, Bid, EndSale, Offer
+from engine.messages.sales.dutch import Dutch, DutchOffer
 from engine.messages.sales.english import English, EnglishOffer, Step
 from engine.messages.sales.japanese import Japanese, JapaneseOffer
 from engine.messages.sales.packages import Package, Packages, PackagesOffer, Part
+from engine.messages.sales.reverse import Reverse, ReverseOffer
 from engine.messages.sales.sealed import Payment, Sealed
 from engine.messages.sales.sealed import Step as SealedStep
 from engine.messages.sales.sealing import Place
@@ -45,7 +47,7 @@ OPERATOR, SELLER, A, B, C, OUTSIDER = range(1, 7)
 ACCOUNTS = (OPERATOR, SELLER, A, B, C, OUTSIDER)
 SECOND_NS = 10**9
 UNIT = Unit("0.01", "USD/lb", "USD", 100_000, 45_359_237)
-ENGLISH, TIMED, SEALED, VICKREY, JAPANESE, CLOCK, PACKAGES = range(1, 8)
+ENGLISH, TIMED, SEALED, VICKREY, JAPANESE, CLOCK, PACKAGES, REVERSE, DUTCH = range(1, 10)
 PUBLIC_CHANNELS, PRIVATE_CHANNELS = ("sales", "status"), ("own_bids", "executions", "accounts")
 
 
@@ -85,6 +87,10 @@ S_SECOND = secret("highest bid of a Vickrey sale", A)
 J_LIMIT = secret("limit of who holds", A)
 C_PROXY = secret("limit of a proxy", B)
 P_LOST = secret("package bid", B)
+V_CEILING = secret("most that a tender pays", SELLER, OPERATOR)
+V_LEADS = secret("minimum that leads", A)
+V_LOSES = secret("minimum that lost", C)
+D_SEEN = secret("most that a take would have paid", B)
 BOUND = secret("operator's bound on a bidder", B, OPERATOR, number=98_765_432_19)
 
 
@@ -252,11 +258,17 @@ async def play(house: House) -> None:
     await do(house, terms(PACKAGES, Packages(400, later, later + 60 * SECOND_NS), {}, {}))
     await offer(house, PACKAGES, C, PackagesOffer(1, (Package((Part(1, 10), Part(2, 10)), 999_000),)))
     await offer(house, PACKAGES, B, PackagesOffer(1, (Package((Part(1, 10), Part(2, 10)), P_LOST),)))
+    reverse = Reverse(999_000, steps, later)
+    await do(house, terms(REVERSE, reverse, {"reserve": V_CEILING}))
+    await offer(house, REVERSE, C, ReverseOffer(1, V_LOSES))
+    await offer(house, REVERSE, A, ReverseOffer(1, V_LEADS))
+    await do(house, terms(DUTCH, Dutch(500, 400, 10, 300 * SECOND_NS), {}))
+    await offer(house, DUTCH, B, DutchOffer(1, D_SEEN))
 
 
 async def finish(house: House) -> None:
     """All to their end, as far as an operator can bring it about."""
-    for sale in (ENGLISH, SEALED, VICKREY, JAPANESE, CLOCK, PACKAGES):
+    for sale in (ENGLISH, SEALED, VICKREY, JAPANESE, CLOCK, PACKAGES, REVERSE):
         await do(house, EndSale(sale))
     for sale in (SEALED, VICKREY):
         for part in await opening(house.venue.front.vault, house.machine.venue.sales[sale]):
@@ -327,7 +339,8 @@ async def test_secrets_stay_with_their_owners(
     # The scan can see: owners were told their own, by the same outputs.
     assert {
         "leader's maximum, raised in secret", "maximum that lost", "reserve of a sealed lot", "limit of who holds",
-        "limit of a proxy", "package bid", "sealed bid that lost", "operator's bound on a bidder",
+        "limit of a proxy", "package bid", "minimum that leads", "most that a tender pays", "sealed bid that lost",
+        "operator's bound on a bidder",
     } <= places  # fmt: skip
     assert len(watch.told) > 500
 
