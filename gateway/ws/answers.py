@@ -39,7 +39,9 @@ FRAME_OVERHEAD_MAX = 64  # bytes of a frame beside its sequences and events: hea
 EVENT_WORDS = 8
 ACCOUNTS_WORD = 3  # account in its low half, counter account in its high one
 LOW_WORD = np.uint64(0xFFFFFFFF)
-BY_TIMER = int(EventFlag.BY_TIMER) << 16  # in an event's first word
+FLAGS_AT = EVENT.fields["flags"][1]  # type: ignore[index]
+LAST = int(EventFlag.LAST)
+BY_TIMER = int(EventFlag.BY_TIMER) << 8 * FLAGS_AT  # in an event's first word
 
 # {"op":"rows","first": | "seq": | "events":
 OPENING = np.frombuffer(b"\x84\xa2op\xa4rows\xa5first", np.uint8)
@@ -108,7 +110,7 @@ def write_frames(first_seq, sender_of, count, senders, runs, ordinals, words, ma
     returns             int64, bytes written
 
     Left out: events that a timer caused, which come before the first command's own and stand under its sequence, and
-    those in which the account that sent the command has no part.
+    those in which the account that sent the command has no part. LAST is set on the last of a row that is not left out.
     """
     run = 0
     for sender in range(count):
@@ -140,6 +142,7 @@ def write_frames(first_seq, sender_of, count, senders, runs, ordinals, words, ma
             s = senders[sender_of[row]]
             _put_word(out, s.seq_at, np.uint64(first_seq + row))
             s.seq_at += 8
+    last_command, last_at = np.int64(NOBODY), np.int64(0)  # of the event written last
     for at in range(0, len(words), EVENT_WORDS):
         command = np.int64(words[at + 1] & LOW_WORD)
         sender = sender_of[command]
@@ -158,7 +161,12 @@ def write_frames(first_seq, sender_of, count, senders, runs, ordinals, words, ma
             if k == 1:  # index, command
                 word = (word & np.uint64(0xFFFFFFFF00000000)) | np.uint64(ordinals[command] & 0xFFFFFFFF)
             _put_word(out, s.event_at + 8 * k, word)
+        if last_command != NOBODY and last_command != command:
+            out[last_at + FLAGS_AT] |= LAST
+        last_command, last_at = command, np.int64(s.event_at)
         s.event_at += 8 * EVENT_WORDS
+    if last_command != NOBODY:
+        out[last_at + FLAGS_AT] |= LAST
     return np.int64(end)
 
 

@@ -316,6 +316,18 @@ async def test_a_packed_row_hears_its_own_side_alone_of_what_it_caused(house: Ho
     await socket.close()
 
 
+async def test_a_packed_row_ends_with_last_whatever_others_still_do(house: House) -> None:
+    """B's stop is elected by A's trade and finds nothing: the command's last event is B's alone."""
+    await house.order(TRADER_B, type="stop", stop_price="310.00", quantity="3", price=None)
+    await house.order(TRADER_B, side="sell", price="310.00", quantity="1")
+    socket = await house.socket(TRADER_A, packed=True)
+    await socket.say({"op": "rows", "rows": order_row(0, Side.BUY, 6_200, 1, ref=(1, 73, 1)).rows.tobytes()})
+    events = np.frombuffer((await socket.hear())["events"], EVENT)
+    assert events["kind"].tolist() == [EventKind.ACCEPTED, EventKind.FILL]
+    assert (events["flags"] & EventFlag.LAST).astype(bool).tolist() == [False, True]
+    await socket.close()
+
+
 async def test_hidden_lots_and_stops_are_their_owners_alone(house: House) -> None:
     """Canaries: nothing that anyone else is told, before or after, has the hidden quantity or the stop price."""
     from tests.gateway.test_secrecy import everything_public

@@ -64,7 +64,7 @@ def events_of(counts: list[int], timers: int, seed: int) -> np.ndarray:
 def plainly(connections: list[int], readers: dict[int, Reader], first_seq: int, events: np.ndarray) -> dict:
     """Frames of each connection, row by row and event by event."""
     told: dict[int, dict] = {}
-    ordinals = {}
+    ordinals, heard = {}, {}
     for row, connection in enumerate(connections):
         if connection in readers:
             ordinals[row] = readers[connection].ordinals_left.pop(0)
@@ -76,7 +76,10 @@ def plainly(connections: list[int], readers: dict[int, Reader], first_seq: int, 
         if row in ordinals and not events["flags"][at] & EventFlag.BY_TIMER and connections[row] in parties:
             shown = own_rows(events[at : at + 1], connections[row])
             shown["command"] = ordinals[row]
-            told[connections[row]]["events"] += shown.tobytes()
+            heard.setdefault(row, []).append(shown)
+    for row, shown in heard.items():
+        shown[-1]["flags"] |= np.uint16(EventFlag.LAST)
+        told[connections[row]]["events"] += b"".join(event.tobytes() for event in shown)
     return {number: [framed(msgspec.msgpack.encode(message), text=False)] for number, message in told.items()}
 
 
