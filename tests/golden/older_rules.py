@@ -20,7 +20,7 @@ from engine.messages.sales.english import EnglishOffer
 from engine.state.hot import Hot
 from gateway.projections.older import OPEN_SALE, older_body
 
-NEW_KINDS = (EventKind.SALE_PLANNED, EventKind.SALE_STAGE)
+NEW_KINDS = (EventKind.SALE_PLANNED, EventKind.SALE_STAGE, EventKind.AWARD_SET)
 
 
 class OlderMachine:
