@@ -17,6 +17,7 @@ BENCHMARKS = {
     "replay": "commands/s of a log from memory through the machine",
     "auction": "call auction, 10^3 to 10^7 orders, flat and from a live book, beside numpy",
     "pipeline": "durable orders/s over WebSocket with 1, 10, 100 orders a message; latency at 5 k and 20 k/s",
+    "sales": "the end of a large sale through a real venue: outbid notices, watchers; 800 lots; 20,000 bids replayed",
     "journal": "commits/s of the log beside a bare pwrite + fdatasync",
     "sqlite": "fills/s into the projection beside a bare executemany",
     "recovery": "commands/s of a replay from disk",

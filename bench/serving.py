@@ -93,11 +93,17 @@ class Served(NamedTuple):
 
 
 @contextlib.contextmanager
-def venue(core: int | None, *options: str, data: Path | None = None, server: str = "") -> Iterator[Served]:
-    """A real `qhatu serve` on a free port, with `options`; its data directory is new unless `data` names one."""
+def venue(
+    core: int | None, *options: str, data: Path | None = None, server: str = "", tables: str = ""
+) -> Iterator[Served]:
+    """A real `qhatu serve` on a free port, with `options`; its data directory is new unless `data` names one.
+
+    tables  of its configuration instead of the books and traders of `config_text`
+    """
     with tempfile.TemporaryDirectory(prefix="qhatu-bench-") as folder:
         config = Path(folder) / "bench.toml"
-        config.write_text(config_text(server), encoding="utf-8")
+        text = f'venue = "bench"\n[server]\n{server}\n{tables}' if tables else config_text(server)
+        config.write_text(text, encoding="utf-8")
         data = data or Path(folder) / "data"
         command = [sys.executable, "-m", "gateway.cli", "serve", "--config", str(config)]
         command += ["--data", str(data), "--port", "0", *options]
