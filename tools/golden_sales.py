@@ -7,13 +7,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from msgspec.structs import replace
 
-from engine.codes import EventKind, Reason
+from engine.codes import AwardState, EventKind, Reason
 from engine.domain.auction_lots import AuctionLot
 from engine.messages import bodies
 from engine.messages.batch import cold
+from engine.messages.sales import after
+from engine.messages.sales.after import After
 from engine.messages.sales.english import Step
+from engine.messages.sales.sealed import Payment
 from engine.messages.sales.terms import SaleLot, Stages
+from engine.state.sales.sealed import SealedState
 from tests.recorder import SECOND_NS, auction_sale, bid_of
+from tests.sealed_sales import key_of, keys, sealed_bid, sealed_sale
 
 if TYPE_CHECKING:
     from tools.make_golden import Writer
@@ -85,3 +90,48 @@ def under_way(writer: Writer) -> None:
         bodies.EndSale(8, "early"),
     )
     assert {EventKind.BID_VOIDED, EventKind.LOT_CHANGED, EventKind.SALE_VOIDED, EventKind.LOT_SOLD} <= kinds(told)
+
+
+def sealed_under_way(writer: Writer) -> None:
+    """Sealed bids that stand, that wait for keys, and that were opened; awards in every state that lasts."""
+    now_ns, day_ns = writer.ts_ns, 24 * 3_600 * SECOND_NS
+    said = After(sample_ns=14 * day_ns, rejected="next_bidder", offer_ns=3 * day_ns)
+    writer.do(
+        sealed_sale(now_ns, Payment.UNIFORM, sale=20, bid_for_s=10**6),
+        sealed_sale(now_ns, Payment.FIRST_PRICE, sale=21, lots=5, after=said),
+        sealed_sale(now_ns, Payment.VICKREY, sale=22, keys_s=10**6),
+    )
+    writer.do(
+        sealed_bid(11, (1, 500, 4), (1, 450, 6), sale=20),
+        sealed_bid(12, (1, 480, 10), sale=20, lot=1),
+        sealed_bid(12, (1, 470, 10), sale=20, lot=1, nonce=1),
+        sealed_bid(11, *((lot, 500, 10) for lot in range(1, 6)), sale=21),
+        sealed_bid(12, *((lot, 470, 10) for lot in range(1, 6)), sale=21),
+        sealed_bid(11, (1, 500, 10), sale=22),
+        sealed_bid(12, (1, 505, 10), (2, 500, 10), sale=22),
+    )
+    writer.do(bodies.EndSale(21, "early"), bodies.EndSale(22, "early"))
+    found = {}
+    for sale in (21, 22):
+        market = writer.kernel.machine.venue.sales[sale].market
+        assert isinstance(market, SealedState)
+        found[sale] = {one.account: one.seq for one in market.bids.values()}
+    told = writer.do(
+        keys(*((seq, key_of(account)) for account, seq in found[21].items()), sale=21),
+        keys((found[22][12], key_of(12)), sale=22),
+        keys((found[22][11], key_of(12)), sale=22),
+    )
+    assert {EventKind.BID_OPENED, EventKind.BID_VOIDED, EventKind.AWARD_SET} <= kinds(told)
+    assert Reason.KEY_WRONG in set(told["reason"].tolist())
+    first = min(writer.kernel.machine.venue.sales[21].awards[1])
+    told = writer.do(
+        cold(bodies.Settle(first, after.Accept()), account=11),
+        cold(bodies.Split(first, (after.Share(4, account=12), after.Share(6, label="a roaster"))), account=11),
+        cold(bodies.Settle(first + 1, after.Reject("mouldy")), account=11),
+        cold(bodies.Settle(first + 2, after.AskAllowance(480, "moisture")), account=11),
+        cold(bodies.Settle(first + 3, after.Dispute("weights")), account=11),
+        bodies.Settle(1, after.VoidAward("a slip of the finger")),
+    )
+    assert {EventKind.AWARD_SPLIT, EventKind.LOT_CHANGED} <= kinds(told) and EventKind.REJECTED not in kinds(told)
+    states = {award.state for award in writer.kernel.machine.venue.awards.values()}
+    assert states == set(AwardState) - {AwardState.DECLINED}

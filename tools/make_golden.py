@@ -276,6 +276,7 @@ def told(data: Path) -> Writer:
         bid_of(15, 2, 400, sale=3, client_id="b3"),
     )
     sales.under_way(writer)
+    sales.sealed_under_way(writer)
     traders.trade(40, BOOK, CALL_BOOK, core.STOCK_BOOK, call=True)
     writer.do(bodies.Time(), after_s=60)  # the random end of STOCK_BOOK
     traders.trade(40, core.STOCK_BOOK)
