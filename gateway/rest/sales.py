@@ -13,7 +13,6 @@ from engine.markets.sales.texts import price_text
 from engine.markets.sales.views import money_text
 from engine.state.sales.awards import HOLDING
 from engine.state.sales.sale import Sale
-from engine.state.venue import Venue
 from gateway.market_data.sales import shown_sales
 from gateway.problems import of_reason
 from gateway.rest.history import page
@@ -57,7 +56,7 @@ async def get_sale(call: Call) -> dict[str, Any]:
 async def get_results(call: Call) -> dict[str, Any] | web.Response:
     """What the lots of a sale fetched so far, as JSON or CSV."""
     sale = sale_of(call)
-    results = _results(call.front.machine.venue, sale)
+    results = _results(call, sale)
     if call.query.format == "csv" or (not call.query.format and _CSV in call.request.headers.get("Accept", "")):
         return _table(results, call.headers)
     return {
@@ -87,10 +86,11 @@ def _may(call: Call, role: Role) -> bool:
     return call.caller is not None and call.caller.may(role)
 
 
-def _results(venue: Venue, sale: Sale) -> list[dict[str, Any]]:
+def _results(call: Call, sale: Sale) -> list[dict[str, Any]]:
     """What stands of the awards of each lot, in the order of the hammer; a lot of which nothing stands has one row.
-    Buyers are named where the terms say so."""
-    rows = []
+    Buyers are named where the terms say so, awards to whom they concern: their numbers would count offers to others."""
+    rows, venue, operates = [], call.front.machine.venue, _may(call, Role.OPERATE)
+    account = call.account if _may(call, Role.READ) else 0
     for number, plan in enumerate(sale.terms.lots, 1):
         standing = [venue.awards[one] for one in sale.awards.get(number, ()) if venue.awards[one].state in HOLDING]
         over = sale.stage >= SaleStage.FINISHED
@@ -101,7 +101,7 @@ def _results(venue: Venue, sale: Sale) -> list[dict[str, Any]]:
                 "bags": award.bags,
                 "price": price_text(sale, award.price),
                 "value": money_text(award.value_minor),
-                "award": award.number,
+                "award": award.number if operates or account in (award.buyer, award.seller) else None,
                 "buyer": venue.accounts[award.buyer].label if sale.terms.after.names else None,
             }
             rows.append(row | told)

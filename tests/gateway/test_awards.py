@@ -208,6 +208,32 @@ async def test_a_bidder_that_seals_at_home_opens_its_own_bid(tmp_path: Path) -> 
         assert (await house.ask("POST", "/v1/sales/1/open", key=ADMIN))[1]["code"] == "sale_closed"
 
 
+async def test_a_bid_is_sealed_at_the_door_and_sent_again_is_the_same(tmp_path: Path) -> None:
+    async with running(tmp_path) as house:
+        await on_sale(house)
+        steps = [{"lot": 1, "price": "5.00", "bags": 10}]
+        said = {"client_bid_id": "once", "offer": {"kind": "sealed", "steps": steps}}
+        status, first = await house.ask("POST", "/v1/sales/1/bids", said, key=TRADER_B)
+        assert status == 201, first
+        status, again = await house.ask("POST", "/v1/sales/1/bids", said, key=TRADER_B)
+        assert (status, again["duplicate"], again["seq"]) == (200, True, first["seq"])
+        steps[0]["price"] = "5.10"
+        status, body = await house.ask("POST", "/v1/sales/1/bids", said, key=TRADER_B)
+        assert (status, body["code"]) == (409, "client_id_reused")
+        kept = seal_bid(sale=1, account=OPERATOR, steps=[(1, 470, 10)])
+        home = {"client_bid_id": "home", "offer": {"kind": "sealed", **kept.offer}}
+        status, body = await house.ask("POST", "/v1/sales/1/bids", home, key=ADMIN)
+        assert status == 201, body
+        await do(house, EndSale(1))
+        _, opened = await house.ask("POST", "/v1/sales/1/open", key=ADMIN)
+        assert (opened["opened"], opened["missing"]) == (1, 1)
+        await house.ask("POST", "/v1/sales/1/keys", {"keys": [{"bid": body["seq"], "key": kept.key}]}, key=ADMIN)
+        for key, award in ((None, None), (TRADER_A, 1), (TRADER_B, 1), (ADMIN, 1)):
+            _, body = await house.ask("GET", "/v1/sales/1/results", key=key)
+            (row,) = body["results"]
+            assert (row["price"], row["bags"], row["award"]) == ("5.00", 10, award)
+
+
 async def test_keys_outlive_a_restart_a_backup_and_are_looked_after(tmp_path: Path) -> None:
     data = tmp_path / "data"
     async with running(data) as house:
