@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine import limits
-from engine.codes import EventKind, Reason, SaleStage
+from engine.codes import CommandKind, EventKind, Reason, SaleStage
 from engine.machine import Machine
 from engine.messages import bodies
 from engine.messages.sales.commands import Admit, DecideBid
@@ -327,3 +328,15 @@ def test_random_sales_go_as_a_plain_clock_says(steps, decrement, interval, pause
             recorder.restart(Books)
     assert sale_in(recorder).stage == SaleStage.FINISHED, "it ends"
     same_again(recorder, told)
+
+
+@pytest.mark.parametrize("interval_ns", [limits.SALE_INTERVAL_NS_MIN - 1, limits.SALE_CLOCK_NS_MAX + 1])
+def test_a_price_stands_for_a_time_within_limits(interval_ns):
+    kind = CommandKind.PLAN_SALE
+    for good, ns in ((True, limits.SALE_INTERVAL_NS_MIN), (True, limits.SALE_CLOCK_NS_MAX), (False, interval_ns)):
+        raw = bodies.encode_body(plan(terms(interval_ns=ns), (WHOLE,)))
+        if good:
+            bodies.decode_body(kind, raw)
+        else:
+            with pytest.raises(msgspec.ValidationError):
+                bodies.decode_body(kind, raw)
