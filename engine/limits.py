@@ -179,6 +179,10 @@ assert CLEAR_ORDERS_MAX * QTY_LOTS_MAX <= SIDE_TOTAL_LOTS_MAX, "the totals of a 
 assert PRICE_TICKS_MAX < 2**31, "a price fits the i4 of a row"
 assert RECORD_HEADER_BYTES + RECORD_COMMANDS_MAX * ROW_BYTES <= RECORD_BYTES_MAX, "a full batch fits one record"
 assert RECORD_HEADER_BYTES + ROW_BYTES + BODY_BYTES_MAX <= RECORD_BYTES_MAX, "the largest body fits one record"
+assert 18 * SEALED_STEPS_MAX + 64 <= SEALED_CIPHERTEXT_BYTES_MAX - SEALED_BLOCK_BYTES, "the largest bid fits"
+assert SEALED_CIPHERTEXT_BYTES_MAX + 256 <= BODY_BYTES_MAX, "a sealed bid fits one command"
+assert 48 * SEALED_KEYS_PER_COMMAND_MAX + 64 <= BODY_BYTES_MAX, "so do the keys of an opening"
+assert SEALED_ACCOUNT_BYTES_MAX >= SEALED_CIPHERTEXT_BYTES_MAX
 assert WS_PACKED_ROWS_MAX * ROW_BYTES <= WS_PRIVATE_FRAME_BYTES_MAX, "a full packed frame fits the frame limit"
 assert WS_PACKED_ROWS_MAX <= RECORD_COMMANDS_MAX, "a packed frame is never split over two records"
 assert HTTP_ORDERS_PER_BATCH_MAX <= RECORD_COMMANDS_MAX
