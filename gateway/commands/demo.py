@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from gateway.config import Config
     from gateway.demo.rehearsal import Result
+    from gateway.demo.sale_day import Played
 
 RESTART_SECONDS = 2.0
 COLUMNS_MIN = 136  # a narrower terminal wraps lines rather than cut figures
@@ -24,6 +25,9 @@ COLUMNS_MIN = 136  # a narrower terminal wraps lines rather than cut figures
 def demo(
     fast: Annotated[
         bool, typer.Option("--fast", help="Play a whole season without waiting and print its table.")
+    ] = False,
+    sales: Annotated[
+        bool, typer.Option("--sales", help="Play a day of sales through the public API, print what was sold, and end.")
     ] = False,
     seed: Annotated[int, typer.Option("--seed", min=0, max=999_999, help="Chooses what the clients do.")] = 1,
     minutes: Annotated[
@@ -37,6 +41,8 @@ def demo(
     """Run a season. Ctrl-C ends it in order; the next start goes on where it stopped."""
     from gateway.config import ConfigError, default_path, load
 
+    if sales:
+        raise typer.Exit(day_of_sales(seed, data, port))
     try:
         path = config or default_path("demo")
         found = load(path)
@@ -130,6 +136,73 @@ books clear in one call auction; in between they trade continuously, and a lot s
 importers are programs (seed {seed}); the lots are real. The keys in these links are public: use them for this demo
 alone. Everything is kept in {data}: Ctrl-C stops, and the next start goes on.
 """
+
+
+# A day of sales
+
+
+def day_of_sales(seed: int, data: Path | None, port: int | None) -> int:
+    """A venue of its own in a new directory, a Helmsman, a sealed and a clock sale. Returns the exit code."""
+    import asyncio
+    import tempfile
+
+    from rich.console import Console
+
+    from gateway.demo.sale_day import Size, config_text, play
+
+    console = Console(highlight=False)
+    console.width = max(console.width, COLUMNS_MIN)
+    size, venue = Size(), "qhatu-sales"
+    with tempfile.TemporaryDirectory(prefix="qhatu-sales-") as folder:
+        config = Path(folder) / "sales.toml"
+        config.write_text(config_text(venue, size), encoding="utf-8")
+        command = [sys.executable, "-m", "gateway.cli", "serve", "--config", str(config), "--port", str(port or 0)]
+        command += ["--data", str(data or Path(folder) / "data")]
+        served = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        try:
+            url = listening_at(served)
+            typer.echo(f"qhatu: a day of sales at {url} (seed {seed}): watch it at {url}/#/sales", err=True)
+
+            def say(played: Played) -> None:
+                console.print(played_table(played))
+
+            asyncio.run(play(url, venue, seed, size, say))
+        finally:
+            served.terminate()
+            code = served.wait(30)
+    return code
+
+
+def listening_at(served: subprocess.Popen[str]) -> str:
+    """Where a venue that was just started listens. Raises RuntimeError when it ends instead."""
+    import re
+
+    assert served.stdout is not None
+    for line in served.stdout:
+        if found := re.search(r"http://\S+?:\d+", line):
+            return found[0]
+    raise RuntimeError(f"the venue ended with exit code {served.wait()}")
+
+
+def played_table(played: Played) -> Table:
+    from decimal import Decimal
+
+    from rich import box
+    from rich.table import Table
+
+    rounds = f", {played.rounds} rounds" if played.rounds else ""
+    title = f"{played.title} ({played.mechanism}): {played.bids} bids taken, {played.refused} refused{rounds}"
+    table = Table(title=title, title_justify="left", show_footer=True, box=box.SIMPLE_HEAD, padding=(0, 1))
+    table.add_column("Lot", justify="right")
+    table.add_column("", footer=f"Passed in: {played.passed_in}", no_wrap=True, max_width=64)
+    for name in ("Buyers", "Bags", "USD/lb"):
+        table.add_column(name, justify="right", no_wrap=True)
+    total = sum((Decimal(one.value) for one in played.sold), Decimal(0))
+    table.add_column("USD", footer=f"{total:,.2f}", justify="right", no_wrap=True)
+    for one in played.sold:
+        table.add_row(str(one.lot), one.title, str(one.buyers), str(one.bags), one.price, f"{Decimal(one.value):,.2f}")
+    table.caption = f"checksum {played.checksum}"
+    return table
 
 
 # A season at once

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -45,7 +44,6 @@ class SalesFeed:
         self.machine, self.changed_ns = machine, started_ns
         self.channel = Channel(Name("sales"), "", first_seq, self._snapshot, conflated=True, later=later)
         self._dirty: set[int] = set()
-        self.on_frozen: Callable[[list[int]], None] = lambda sales: None  # their problems wait for proposals
         self._told: dict[int, dict[int, Any]] = {}  # lots of large sales as the last message had them, by their number
 
     def take(self, events: np.ndarray, kinds: np.ndarray, ts_ns: int) -> None:
@@ -53,9 +51,6 @@ class SalesFeed:
         if changed.any():
             self.changed_ns = ts_ns
             self._dirty.update(events["order"][changed].tolist())
-            frozen = kinds == EventKind.PROBLEM_FROZEN
-            if frozen.any():
-                self.on_frozen(events["order"][frozen].tolist())
 
     def tick(self) -> None:
         dirty, self._dirty = self._dirty, set()
