@@ -22,6 +22,7 @@ from engine.limits import (
     WS_SUBSCRIPTIONS_MAX,
 )
 from engine.messages.batch import Batch
+from engine.messages.sales.commands import Offer
 from gateway.auth import Caller, caller_of, demand, still_valid
 from gateway.door import Visitor
 from gateway.forms import JSON, PACK, Form
@@ -32,6 +33,7 @@ from gateway.order_answers import Entry, own_events
 from gateway.order_entry import batch_of
 from gateway.problems import Problem, busy, storage_failed, storage_low
 from gateway.rates import Buckets
+from gateway.sales.offers import sealed_offer, to_be_sealed
 from gateway.sequencer import Busy, Outcome, Stopped
 from gateway.ws import messages
 from gateway.ws.arrivals import Arrivals
@@ -55,6 +57,7 @@ class Session:
         self.behind: dict[Channel, None] = {}  # conflated channels that owe this reader a snapshot
         self.behind_since = 0.0
         self.in_flight = 0  # requests that wait for their answer
+        self._sealing: set[asyncio.Task[None]] = set()
         self.ordinals = Ordinals()
         self.closing = False
         self._turn = -1
@@ -397,9 +400,35 @@ class Session:
         self._submit_cold(message.id, "cancel_after", batch, lambda *told: desk.cancel_after_answer(self.form, *told))
 
     def _bid(self, message: messages.BidMessage) -> None:
-        caller, desk = self._demand(Role.TRADE), self.front.desk
+        caller = self._demand(Role.TRADE)
         self._take_tokens("orders", 1)
-        batch, lot = desk.bid(caller.account, message.sale, message)
+        if not to_be_sealed(message):
+            self._submit_bid(message, caller)
+            return
+        self._room_in_flight()
+        self.in_flight += 1
+        task = self.loop.create_task(self._sealed_bid(message, caller))
+        self._sealing.add(task)
+        task.add_done_callback(self._sealing.discard)
+
+    async def _sealed_bid(self, message: messages.BidMessage, caller: Caller) -> None:
+        """A bid that the gateway seals first: its key is durable before the bid is submitted."""
+        try:
+            try:
+                sale = self.front.desk.sale(message.sale)
+                sealed = await sealed_offer(self.front.vault, caller.account, sale, message)
+            finally:
+                self.in_flight -= 1
+            self._submit_bid(message, caller, sealed)
+        except Problem as problem:
+            self._refuse_as(problem, message.id)
+        except Exception:
+            self.front.fault("session")
+            self._refuse_as(Problem("internal", "The venue made a mistake; it is logged."), message.id)
+
+    def _submit_bid(self, message: messages.BidMessage, caller: Caller, sealed: Offer | None = None) -> None:
+        desk = self.front.desk
+        batch, lot = desk.bid(caller.account, message.sale, message, sealed)
         about = self.form, caller.account, message.sale, lot, message.maximum
         self._submit_cold(message.id, "bid", batch, lambda *told: desk.bid_answer(*about, *told))
 

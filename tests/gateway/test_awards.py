@@ -217,6 +217,13 @@ async def test_a_bid_is_sealed_at_the_door_and_sent_again_is_the_same(tmp_path: 
         assert status == 201, first
         status, again = await house.ask("POST", "/v1/sales/1/bids", said, key=TRADER_B)
         assert (status, again["duplicate"], again["seq"]) == (200, True, first["seq"])
+        socket = await house.socket(TRADER_B)
+        answer = await socket.ask({"op": "bid", "sale": 1, **said})
+        assert (answer["op"], answer["duplicate"], answer["seq"]) == ("bid", True, first["seq"])
+        unfit = {"kind": "sealed", "steps": [{"lot": 1, "price": "5.001", "bags": 10}]}
+        answer = await socket.ask({"op": "bid", "sale": 1, "client_bid_id": "unfit", "offer": unfit})
+        assert (answer["op"], answer["code"]) == ("error", "off_tick")
+        await socket.close()
         steps[0]["price"] = "5.10"
         status, body = await house.ask("POST", "/v1/sales/1/bids", said, key=TRADER_B)
         assert (status, body["code"]) == (409, "client_id_reused")
