@@ -112,6 +112,15 @@ class Front:
             except Exception:
                 self.fault("tick")
 
+    async def run_sales_ticks(self) -> None:
+        """The sales feeds, which many watch, at a pace of their own."""
+        while True:
+            await self.env.sleep(self.settings.sales_tick_seconds)
+            try:
+                self.hub.sales.tick()
+            except Exception:
+                self.fault("sales tick")
+
     def fault(self, where: str) -> None:
         """A bug outside the engine: counted and logged, the venue goes on."""
         self.metrics.faults.labels(where).inc()

@@ -29,7 +29,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     orders: Rates = Rates(500_000, 1_000_000)
     cancels: Rates = Rates(500_000, 1_000_000)
     queries: Rates = Rates(500, 2_000)
-    feed_tick_seconds: float = 0.08  # book, trades, sales: one conflated frame a tick
+    feed_tick_seconds: float = 0.08  # book, trades: one conflated frame a tick
+    sales_tick_seconds: float = 0.1
     auction_tick_seconds: float = 0.25
     auction_curve_seconds: float = 1.0
     heartbeat_seconds: float = 20.0

@@ -130,6 +130,7 @@ class Venue:
             await self._give_up()
             raise
         self._task(self.front.run_ticks(), "feeds")
+        self._task(self.front.run_sales_ticks(), "sales feeds")
         self._task(self._watch_storage(), "storage")
         self._task(self._check_keys(), "keys")
         if settings.follower:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.codes import EventKind
+from engine.codes import EventKind, Reason
 from engine.log.record import Record
 from engine.machine import Machine
 from gateway.market_data.auction import AuctionFeed
@@ -20,9 +20,9 @@ from gateway.market_data.private import PrivateFeeds
 from gateway.market_data.sales import SalesFeed
 from gateway.market_data.status import StatusFeed
 from gateway.market_data.trades import TradesFeed
-from gateway.problems import Problem
+from gateway.problems import Problem, of_reason
 
-PUBLIC = ("book", "trades", "auction", "status", "sales")
+PUBLIC = ("book", "trades", "auction", "status", "sales", "sale")
 PRIVATE = ("executions", "accounts", "own_bids")
 OF_INSTRUMENT = frozenset({"book", "trades", "auction"})
 
@@ -63,16 +63,20 @@ class Hub:
         self.private.take(record, events)
 
     def tick(self) -> None:
+        """All feeds but the sales', which have a pace of their own."""
         self.auction.mark(self.book.tick())
         self.trades.tick()
-        self.sales.tick()
         self.private.tick()
 
-    def channel(self, channel: str, symbol: str | None, account: int | None, depth: int | None = None) -> Channel:
+    def channel(
+        self, channel: str, symbol: str | None, account: int | None, depth: int | None = None, sale: int | None = None
+    ) -> Channel:
         """The channel that a subscription names; `account` is the reader's own, None without a key.
 
-        Raises Problem: channel_unknown, instrument_unknown, invalid_field, missing_key.
+        Raises Problem: channel_unknown, instrument_unknown, sale_unknown, invalid_field, missing_field, missing_key.
         """
+        if sale is not None and channel != "sale":
+            raise Problem("invalid_field", "The channel of one sale is `sale`.", pointer="/sale")
         if channel in PRIVATE:
             if account is None:
                 raise Problem("missing_key", "This channel needs a key: send auth first.", pointer="/channel")
@@ -80,6 +84,13 @@ class Hub:
         if channel not in PUBLIC:
             names = ", ".join(PUBLIC + PRIVATE)
             raise Problem("channel_unknown", f"The channels are {names}.", pointer="/channel")
+        if channel == "sale":
+            if sale is None:
+                raise Problem("missing_field", "It names the sale.", pointer="/sale")
+            found = self.sales.of(sale)
+            if found is None:
+                raise of_reason(Reason.SALE_UNKNOWN)
+            return found
         if channel not in OF_INSTRUMENT:
             return self.status.channel if channel == "status" else self.sales.channel
         listing = self.machine.venue.instrument(symbol or "")

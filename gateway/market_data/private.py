@@ -1,4 +1,4 @@
-"""Private feeds of one account: executions (its orders), own_bids (its maxima in sales) and accounts (its summary).
+"""Private feeds of one account: executions (its orders), own_bids (its bids in sales) and accounts (its summary).
 
 A fold runs only for accounts that someone reads or lately read; it begins from the engine's open orders, so that the
 snapshot and what follows it agree. Executions and own bids miss nothing: a reader who cannot keep up is closed and
@@ -27,25 +27,15 @@ from engine.codes import (
 )
 from engine.log.record import Record
 from engine.machine import Machine
-from engine.markets.sales.english_views import own_lot_view
 from engine.messages.audience import AUDIENCE
 from engine.messages.refs import exact_text
-from engine.messages.sales.english import English
-from engine.state.sales.english import EnglishState
-from gateway.forms import FORMS, JSON, Form, scale_of
+from gateway.forms import Form, scale_of
 from gateway.market_data.channel import Channel, Later, Name, View
+from gateway.market_data.own_bids import BID_KINDS, bid_told, own_bids
 from gateway.market_data.views import listed
 from gateway.order_terms import STOP_TYPES, UNPRICED_TYPES
-from gateway.sales.showing import own_part
 
 IDLE_ACCOUNTS_MAX = 1_000  # folds kept without a reader, so that one who comes back finds the ring
-_NOT_HERE = (EventKind.BID_LATE, EventKind.AWARD_SET, EventKind.AWARD_SPLIT)  # an answer; `order` is the award
-_OF_MAXIMA = (EventKind.BID_ACCEPTED, EventKind.LOT_LEADER, EventKind.LOT_OUTBID, EventKind.LOT_SOLD)
-_BID_KINDS = frozenset(
-    kind
-    for kind, audience in AUDIENCE.items()
-    if kind >= EventKind.SALE_OPENED and audience.account - audience.public and kind not in _NOT_HERE
-)
 _ORDER_KINDS_END = EventKind.TIMER
 _REPORTS = {
     EventKind.MASS_CANCELLED: "mass_cancelled",
@@ -161,7 +151,7 @@ class Follow:
     def take(self, event: np.void, record: Record) -> None:
         """One event in which the account is a party."""
         kind = EventKind(int(event["kind"]))
-        if kind in _BID_KINDS:
+        if kind in BID_KINDS:
             self._take_bid(event, record)
         elif kind < _ORDER_KINDS_END:
             self._take_order(kind, event, record)
@@ -333,45 +323,12 @@ class Follow:
     # Bids
 
     def _take_bid(self, event: np.void, record: Record) -> None:
-        """A maximum where there is one, as ever; of other offers, and of what befell the account, the event by name."""
-        sale, lot = int(event["order"]), int(event["instrument"])
-        kind = EventKind(int(event["kind"]))
-        if kind in _OF_MAXIMA and isinstance(self.machine.venue.sales[sale].terms.mechanism, English):
-            bid = self._bid(sale, lot)
-            if bid is not None:
-                self.own_bids.publish(lambda form: bid, record.ts_ns)
-            return
-        book, account = self.machine.venue.sales[sale], self.account
-        head = {"sale": sale, "lot": lot, "event": name_of(EventKind, kind)}
-        if int(event["counter_order"]):
-            head["bid"] = int(event["counter_order"])
-        json, pack = (own_part(form, book, lot, account) if lot else {} for form in FORMS)
-        self.own_bids.publish(lambda form: head | (json if form is JSON else pack), record.ts_ns)
-
-    def _bid(self, sale: int, lot: int) -> dict[str, Any] | None:
-        """The account's own place in one lot, None when it never bid on it."""
-        seen = own_lot_view(self.machine.venue.sales[sale], lot, self.account)
-        if not seen.your_maximum:
-            return None
-        return {
-            "sale": sale,
-            "lot": lot,
-            "maximum": seen.your_maximum,
-            "leading": bool(seen.you_lead),
-            "won": bool(seen.you_won),
-            "price": seen.price,
-        }
+        view = bid_told(self.machine.venue, event, self.account, _name(event, record))
+        if view is not None:
+            self.own_bids.publish(view, record.ts_ns)
 
     def _bids(self) -> tuple[View, int]:
-        sales = self.machine.venue.sales
-        bids = [
-            self._bid(number, lot)
-            for number in sorted(sales)
-            if isinstance(market := sales[number].market, EnglishState)
-            for lot, state in enumerate(market.lots, 1)
-            if self.account in state.standing
-        ]
-        return lambda form: {"bids": bids}, self.machine.ts_ns
+        return own_bids(self.machine.venue, self.account), self.machine.ts_ns
 
     # Summary
 

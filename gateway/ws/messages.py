@@ -31,6 +31,7 @@ OrderIdText = Annotated[str, Meta(pattern=r"^[0-9]{1,19}$")]
 OrderIdNumber = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Ticks = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 TimeNs = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+SaleNumber = Annotated[int, Meta(ge=1, le=SALES_MAX)]
 Orders = Meta(min_length=1, max_length=HTTP_ORDERS_PER_BATCH_MAX)
 
 
@@ -50,18 +51,21 @@ class Subscribe(Message, tag="subscribe"):
     channel: Annotated[str, Meta(max_length=32)]
     instrument: Annotated[str, Meta(max_length=32)] | None = None
     depth: int | None = None
+    sale: SaleNumber | None = None
 
 
 class Unsubscribe(Message, tag="unsubscribe"):
     channel: Annotated[str, Meta(max_length=32)]
     instrument: Annotated[str, Meta(max_length=32)] | None = None
     depth: int | None = None
+    sale: SaleNumber | None = None
 
 
 class Resync(Message, tag="resync", kw_only=True):
     channel: Annotated[str, Meta(max_length=32)]
     instrument: Annotated[str, Meta(max_length=32)] | None = None
     depth: int | None = None
+    sale: SaleNumber | None = None
     from_seq: Annotated[int, Meta(ge=0, le=2**63 - 1)] = msgspec.field(name="from")
 
 
@@ -110,7 +114,7 @@ class CancelAfter(Message, tag="cancel_after"):
 class BidMessage(Message, tag="bid", kw_only=True):
     """Lot and maximum, or an offer of any mechanism: {"kind": ...}."""
 
-    sale: Annotated[int, Meta(ge=1, le=SALES_MAX)]
+    sale: SaleNumber
     client_bid_id: ClientId
     lot: Annotated[int, Meta(ge=1, le=SALE_LOTS_MAX)] | None = None
     maximum: PriceText | None = None

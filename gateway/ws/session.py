@@ -258,7 +258,7 @@ class Session:
     def _channel(self, message: Any) -> Channel:
         caller = self._valid_caller()
         account = caller.account if caller is not None and caller.may(Role.READ) else None
-        return self.front.hub.channel(message.channel, message.instrument, account, message.depth)
+        return self.front.hub.channel(message.channel, message.instrument, account, message.depth, message.sale)
 
     def _subscribe(self, message: messages.Subscribe) -> None:
         channel = self._channel(message)
@@ -268,6 +268,7 @@ class Session:
         self.say(
             {"op": "ok", "id": message.id, "channel": message.channel, "instrument": channel.label}
             | ({"depth": channel.name.depth} if channel.name.depth else {})
+            | ({} if message.sale is None else {"sale": message.sale})
         )
         channel.begin(self)
 

@@ -147,6 +147,7 @@ class Server:
     def tick(self) -> None:
         assert self.hub is not None
         self.hub.tick()
+        self.hub.sales.tick()
         self.hub.auction.tick(self.env.now_ns())
         for instrument in self.machine.venue.instruments:
             self.world.books.tell(instrument, self.hub.book.version(instrument), self.sides(instrument))
