@@ -32,6 +32,7 @@ BID_KINDS = frozenset(
     if kind >= EventKind.SALE_OPENED and (audience.account | audience.counter) - audience.public and kind != _IS_ANSWER
 )
 _OF_MAXIMA = frozenset({EventKind.BID_ACCEPTED, EventKind.LOT_LEADER, EventKind.LOT_OUTBID, EventKind.LOT_SOLD})
+_OF_LOT = frozenset({EventKind.LOT_LEADER, EventKind.LOT_OUTBID, EventKind.LOT_SOLD, EventKind.LET_GO})
 _WITH_BAGS = frozenset({EventKind.LOT_LEADER, EventKind.LOT_OUTBID, EventKind.LOT_SOLD, EventKind.AWARD_SET})
 _BAGS_BID = frozenset({"dutch", "clock"})  # mechanisms whose BID_ACCEPTED has them
 _LIMITS = {"english": "maximum", "japanese": "limit"}  # what the price of an own bid is, where it is not the price
@@ -79,9 +80,8 @@ def bid_told(venue: Venue, event: np.void, account: int, name: str) -> View | No
 
 def _of_bid(sale: Sale, kind: EventKind, seen: dict[str, int]) -> dict[str, Any]:
     mechanism, told = type(sale.terms.mechanism).__struct_config__.tag, dict[str, Any]()
-    own_bid = kind not in (EventKind.LOT_LEADER, EventKind.LOT_OUTBID, EventKind.LOT_SOLD, EventKind.LET_GO)
     if seen.get("price"):
-        told[_LIMITS.get(str(mechanism), "price") if own_bid else "price"] = price_text(sale, seen["price"])
+        told[_word_of_price(str(mechanism), kind)] = price_text(sale, seen["price"])
     if seen.get("counter_order"):
         told["bid"] = seen["counter_order"]
     if seen.get("reason"):
@@ -89,6 +89,13 @@ def _of_bid(sale: Sale, kind: EventKind, seen: dict[str, int]) -> dict[str, Any]
     if kind == EventKind.BID_ACCEPTED and mechanism in _BAGS_BID:
         told["bags"] = seen["qty"]
     return told
+
+
+def _word_of_price(mechanism: str, kind: EventKind) -> str:
+    """What the price of an event is: of a bid that stands, of one that waits or stands no longer, of the lot."""
+    if mechanism not in _LIMITS or kind in _OF_LOT:
+        return "price"
+    return _LIMITS[mechanism] if kind == EventKind.BID_ACCEPTED else "offered"
 
 
 def _place(sale: Sale, lot: int, account: int) -> dict[str, Any]:
