@@ -133,11 +133,15 @@ class Answers:
         }
 
     def cancel_after_answer(self, form: Form, events: np.ndarray, seq: int) -> dict[str, Any]:
-        """When the account's orders will be cancelled. Raises Problem for a refusal."""
+        """When the account's orders will be cancelled; in the answer to a repeat, as it is now. Raises Problem for a
+        refusal."""
         first = events[0]
         self._raise_refused(first, seq)
         duplicate = bool(first["kind"] == EventKind.DUPLICATE)
-        due_ns = 0 if duplicate else int(events[events["kind"] == EventKind.CANCEL_AFTER_SET][0]["leaves"])
+        if duplicate:
+            due_ns = self.machine.venue.cancel_after_due(int(first["account"]))
+        else:
+            due_ns = int(events[events["kind"] == EventKind.CANCEL_AFTER_SET][0]["leaves"])
         return {
             "status": "accepted",
             "cancel_at": form.time(due_ns) if due_ns else None,

@@ -207,6 +207,10 @@ class Timers:
             self._put(one.timer)
         return released
 
+    def due_of(self, timer: int) -> int:
+        """When a timer that does not stand still fires. Raises KeyError."""
+        return self._by_id[timer].due_ns
+
     def next_due(self) -> int | None:
         return self._by_due.peekitem(0)[0][0] if self._by_due else None
 
@@ -317,6 +321,11 @@ class Venue:
         """The instrument with this symbol, or None."""
         found = self.by_symbol.get(symbol)
         return None if found is None else self.instruments.get(found)
+
+    def cancel_after_due(self, account: int) -> int:
+        """When the orders of an account will be cancelled unless it is heard of; 0: never."""
+        timer = self.cancel_after.get(account)
+        return 0 if timer is None else self.timers.due_of(timer)
 
     def moves(self) -> list[Move]:
         """Calendar moves and uncrosses still to come, soonest first, as anybody may see them."""

@@ -34,12 +34,18 @@ from gateway.rest.operate_schemas import (
     InstrumentRequest,
     KillSwitchAnswer,
     KillSwitchRequest,
-    OperatorCancelAnswer,
     OperatorCancelRequest,
     ReferenceRequest,
 )
 from gateway.rest.routes import ROUTES, Call
-from gateway.rest.schemas import DoneAnswer, InstrumentAnswer, PhaseRequest, UncrossAnswer, UncrossRequest
+from gateway.rest.schemas import (
+    DoneAnswer,
+    InstrumentAnswer,
+    MassCancelAnswer,
+    PhaseRequest,
+    UncrossAnswer,
+    UncrossRequest,
+)
 
 _CODES = ("instrument_unknown", "phase_move_illegal", "idempotency_key_missing")
 _CHANGE_CODES = (
@@ -68,7 +74,7 @@ async def post_instrument(call: Call) -> dict[str, Any]:
     if number > INSTRUMENTS_MAX:
         raise of_reason(Reason.LIMIT_REACHED)
     await command(call, structs.replace(body, instrument=number))
-    return instrument_of(call, venue.instruments[number])
+    return instrument_of(call, front.desk.listing(body.symbol, "/symbol"))  # a repeat may find it delisted
 
 
 @ROUTES.add(
@@ -153,12 +159,14 @@ async def post_change(call: Call) -> dict[str, Any]:
 )  # fmt: skip
 async def post_delist(call: Call) -> dict[str, Any]:
     """End an instrument that is closed or halted, with its orders. Its symbol never comes back."""
-    listing = listing_of(call)
-    done = await command(call, DelistInstrument(listing.instrument, call.body.why))
+    venue, symbol = call.front.machine.venue, call.path["symbol"]
+    # Of one that is delisted too: a repeated request is the same command.
+    number = venue.by_symbol.get(symbol) or listing_of(call).instrument
+    done = await command(call, DelistInstrument(number, call.body.why))
     ended = done.events[done.events["kind"] == EventKind.INSTRUMENT_DELISTED]
     return {
         "status": "accepted",
-        "instrument": listing.symbol,
+        "instrument": symbol,
         "cancelled_orders": int(ended["qty"].sum()),
         "seq": done.seq,
         "duplicate": done.duplicate,
@@ -183,7 +191,7 @@ async def post_kill_switch(call: Call) -> dict[str, Any]:
 
 
 @ROUTES.add(
-    "POST", "/v1/operate/cancel", answer=OperatorCancelAnswer, tag="operate", role=Role.OPERATE,
+    "POST", "/v1/operate/cancel", answer=MassCancelAnswer, tag="operate", role=Role.OPERATE,
     body=OperatorCancelRequest, idempotency="required", codes=("instrument_unknown", "account_unknown"),
 )  # fmt: skip
 async def post_operator_cancel(call: Call) -> dict[str, Any]:

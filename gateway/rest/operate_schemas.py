@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import Meta, Struct
 
 from engine import limits
 from engine.messages.bodies import Code, Currency, Label
 from gateway.rest.schemas import (
     AccountId,
-    CancelledOrder,
     LimitsOf,
     PriceText,
     QuantityText,
@@ -171,17 +170,6 @@ class DepositAnswer(Struct):
     seq: int
     duplicate: bool
     as_of: int
-
-
-class OperatorCancelAnswer(Struct):
-    status: Literal["accepted"]
-    cancelled_orders: int
-    cancelled_quantity: str
-    remaining_orders: int
-    seq: int
-    duplicate: bool
-    as_of: int
-    orders: list[CancelledOrder] | UnsetType = UNSET
 
 
 class DelistAnswer(Struct):

@@ -448,15 +448,15 @@ class CancelledOrder(Struct):
 
 
 class MassCancelAnswer(Struct):
-    """`orders` is left out of the answer to a repeat: it was told the first time."""
+    """The report is left out of the answer to a repeat: it was told the first time."""
 
     status: Literal["accepted"]
-    cancelled_orders: int
-    cancelled_quantity: str
-    remaining_orders: int  # in books whose phase allows no cancel
     seq: int
     duplicate: bool
     as_of: int
+    cancelled_orders: int | UnsetType = UNSET
+    cancelled_quantity: str | UnsetType = UNSET
+    remaining_orders: int | UnsetType = UNSET  # in books whose phase allows no cancel
     orders: list[CancelledOrder] | UnsetType = UNSET
 
 

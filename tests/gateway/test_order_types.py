@@ -219,6 +219,7 @@ async def test_a_mass_cancel_has_one_report(house: House) -> None:
     assert report["remaining_orders"] == 0 and not report["duplicate"]
     status, again = await house.ask("POST", "/v1/orders/cancel", body, key=TRADER_A, headers=headers)
     assert (status, again["duplicate"], again["seq"]) == (200, True, report["seq"])
+    assert "cancelled_orders" not in again and "orders" not in again, "told the first time"
     _, report = await house.ask("POST", "/v1/orders/cancel", {}, key=TRADER_A)
     assert report["cancelled_orders"] == 1
     _, found = await house.ask("GET", "/v1/orders", key=TRADER_B)
@@ -239,6 +240,17 @@ async def test_an_account_that_is_not_heard_of_loses_its_orders(house: House) ->
     answer = await socket.ask({"op": "cancel_after", "timeout_seconds": 0})
     assert answer["cancel_at"] is None
     await socket.close()
+
+
+async def test_a_repeated_cancel_after_tells_how_things_stand(house: House) -> None:
+    body, headers = {"timeout_seconds": 60}, {"Idempotency-Key": house.new_id("after")}
+    _, first = await house.ask("POST", "/v1/orders/cancel-after", body, key=TRADER_A, headers=headers)
+    _, again = await house.ask("POST", "/v1/orders/cancel-after", body, key=TRADER_A, headers=headers)
+    assert not first["duplicate"] and again["duplicate"]
+    assert again["cancel_at"] == first["cancel_at"] is not None
+    await house.ask("POST", "/v1/orders/cancel-after", {"timeout_seconds": 0}, key=TRADER_A)
+    _, again = await house.ask("POST", "/v1/orders/cancel-after", body, key=TRADER_A, headers=headers)
+    assert again["duplicate"] and again["cancel_at"] is None, "it is off by now"
 
 
 async def next_of(socket: Socket, channel: str, event: str) -> dict[str, Any]:

@@ -98,6 +98,18 @@ async def test_an_instrument_is_listed_opened_and_traded(house: House) -> None:
     assert (status, done["price"], done["volume"]) == (200, "1.30", "10")
 
 
+async def test_repeats_of_listing_and_delisting_are_answered_after_the_end(house: House) -> None:
+    terms, path = NEW | {"symbol": "PE-LUCUMA"}, "/v1/instruments/PE-LUCUMA/delist"
+    assert (await listed(house, terms, "lucuma"))[0] == 201
+    headers = {"Idempotency-Key": "lucuma-ends"}
+    status, ended = await house.ask("POST", path, {"why": "frost"}, key=ADMIN, headers=headers)
+    assert (status, ended["instrument"], ended["duplicate"]) == (200, "PE-LUCUMA", False)
+    status, again = await house.ask("POST", path, {"why": "frost"}, key=ADMIN, headers=headers)
+    assert (status, again["duplicate"], again["seq"]) == (200, True, ended["seq"])
+    status, problem = await listed(house, terms, "lucuma")
+    assert (status, problem["code"]) == (422, "instrument_unknown"), "it was listed, and is no more"
+
+
 @pytest.mark.parametrize(
     ("field", "value", "code", "pointer"),
     [
