@@ -203,3 +203,4 @@ assert EVENT_FRAME_BYTES_MAX > ORDERS_MAX * ROW_BYTES + RECORD_BYTES_MAX, "the e
 assert EVENT_SYNC_BYTES < EVENT_SEGMENT_BYTES
 assert WINDOW_TICKS_MIN <= WINDOW_TICKS_DEFAULT <= WINDOW_TICKS_MAX
 assert ORDERS_MAX < 2**31, "a slot fits the i4 links of a hot order"
+assert CURRENCIES_MAX < 2**16, "the number of a currency fits the u2 of a book"

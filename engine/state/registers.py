@@ -9,11 +9,9 @@ import numpy as np
 from engine.codes import BookFlag, Side
 from engine.kernels import holdings
 from engine.kernels.constants import SIDES
-from engine.limits import INSTRUMENTS_MAX, PRICE_TICKS_MAX
+from engine.limits import CURRENCIES_MAX, INSTRUMENTS_MAX, PRICE_TICKS_MAX
 from engine.state.layout import BOOK, LIMIT, NOTHING, STOCK, grown
 from engine.state.room import SIDE_EMPTY, Room, empty_sides, power_of_two
-
-CURRENCIES_MAX = 2**16  # numbers of currencies; u2 in BOOK
 
 
 class Registers(Room):
@@ -32,7 +30,7 @@ class Registers(Room):
         classes: bool = False,
     ) -> None:
         assert 1 <= instrument <= INSTRUMENTS_MAX and price_min <= price_max and multiplier >= 1
-        assert 0 <= currency < CURRENCIES_MAX
+        assert 0 <= currency <= CURRENCIES_MAX
         s = self.state
         if instrument >= len(s.books):
             count = power_of_two(instrument + 1)
@@ -123,7 +121,7 @@ class Registers(Room):
 
     def set_limits(self, account: int, currency: int, *, buy_max: int, sell_max: int, orders_max: int) -> None:
         self._account(account)
-        assert 0 <= currency < CURRENCIES_MAX and min(buy_max, sell_max, orders_max) >= 0
+        assert 0 <= currency <= CURRENCIES_MAX and min(buy_max, sell_max, orders_max) >= 0
         s = self.state
         if 2 * (int(s.meta[0]["limits"]) + 1) > len(s.limits):
             self.state = s._replace(limits=np.zeros(2 * len(s.limits), LIMIT))
