@@ -22,6 +22,7 @@ BENCHMARKS = {
     "sqlite": "fills/s into the projection beside a bare executemany",
     "recovery": "commands/s of a replay from disk",
     "snapshot": "acknowledgements at 20 k/s while a snapshot of a million orders is written",
+    "packages": "package sales: seconds to find and to prove 50 lots and 500 bids, and what the proof costs",
     "fuzz_rows": "random bytes and nearly right rows: only right answers (--count N --oracle)",
 }
 
