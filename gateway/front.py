@@ -57,6 +57,7 @@ class Front:
         self.vault = Vault(env.files, settings.data / VAULT_FILE, env.run_background, env.secret)
         self.counts = Counts()
         self.metrics = Metrics(self.counts)
+        self.listing = asyncio.Lock()  # a new instrument takes the number after the highest
         self.sequencer: Sequencer | None = None
         self.ready = False
         self.closing = False

@@ -69,11 +69,12 @@ async def post_instrument(call: Call) -> dict[str, Any]:
     except ConfigError as error:
         pointer = "/" + error.key.strip(".").replace(".", "/")
         raise Problem("invalid_field", f"{error.message}.", pointer=pointer) from None
-    known = venue.by_symbol.get(body.symbol)  # a repeated request is the same command
-    number = known or max(venue.instruments.keys() | venue.delisted.keys(), default=0) + 1
-    if number > INSTRUMENTS_MAX:
-        raise of_reason(Reason.LIMIT_REACHED)
-    await command(call, structs.replace(body, instrument=number))
+    async with front.listing:
+        known = venue.by_symbol.get(body.symbol)  # a repeated request is the same command
+        number = known or max(venue.instruments.keys() | venue.delisted.keys(), default=0) + 1
+        if number > INSTRUMENTS_MAX:
+            raise of_reason(Reason.LIMIT_REACHED)
+        await command(call, structs.replace(body, instrument=number))
     return instrument_of(call, front.desk.listing(body.symbol, "/symbol"))  # a repeat may find it delisted
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -108,6 +109,13 @@ async def test_repeats_of_listing_and_delisting_are_answered_after_the_end(house
     assert (status, again["duplicate"], again["seq"]) == (200, True, ended["seq"])
     status, problem = await listed(house, terms, "lucuma")
     assert (status, problem["code"]) == (422, "instrument_unknown"), "it was listed, and is no more"
+
+
+async def test_instruments_listed_at_once_have_numbers_of_their_own(house: House) -> None:
+    found = await asyncio.gather(*(listed(house, NEW | {"symbol": f"PE-NEW-{n}"}, f"new-{n}") for n in range(4)))
+    assert [status for status, _ in found] == [201] * 4, found
+    numbers = {house.machine.venue.by_symbol[f"PE-NEW-{n}"] for n in range(4)}
+    assert len(numbers) == 4
 
 
 @pytest.mark.parametrize(
