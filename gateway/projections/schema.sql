@@ -211,7 +211,11 @@ CREATE TABLE sales (
     opened_seq        INTEGER NOT NULL,  -- planned, until it has opened
     opened_ns         INTEGER NOT NULL,
     finished_seq      INTEGER,
-    finished_ns       INTEGER
+    finished_ns       INTEGER,
+    mechanism         TEXT    NOT NULL,  -- english, sealed, dutch, reverse, japanese, clock, packages
+    season            INTEGER NOT NULL,  -- 0: none
+    version           INTEGER NOT NULL,  -- of the plan
+    stage             TEXT    NOT NULL DEFAULT 'planned'
 );
 CREATE INDEX sales_finished ON sales (finished_seq) WHERE finished_seq IS NOT NULL;
 
@@ -226,11 +230,61 @@ CREATE TABLE sale_lots (
     price_ticks INTEGER,           -- current price, never a maximum
     price       TEXT,
     bids        INTEGER NOT NULL DEFAULT 0,
-    winner      INTEGER,           -- once it is sold
+    winner      INTEGER,           -- once it is sold; of a divided lot, the last
     seller      INTEGER,           -- once it is sold
-    value_minor,                   -- integer; decimal text from 2^63
+    sold_bags   INTEGER NOT NULL DEFAULT 0,
+    value_minor,                   -- of what is sold of it: integer; decimal text from 2^63
     PRIMARY KEY (sale, lot)
 ) WITHOUT ROWID;
+
+-- What the hammer told, as it told it: several rows of a divided lot. What became of it stands in `awards`.
+CREATE TABLE sale_results (
+    seq         INTEGER NOT NULL,
+    idx         INTEGER NOT NULL,
+    ts_ns       INTEGER NOT NULL,
+    sale        INTEGER NOT NULL,
+    lot         INTEGER NOT NULL,
+    price_ticks INTEGER NOT NULL,
+    price       TEXT    NOT NULL,
+    bags        INTEGER NOT NULL,
+    value_minor         NOT NULL,  -- integer; decimal text from 2^63
+    buyer       INTEGER NOT NULL,
+    seller      INTEGER NOT NULL,
+    PRIMARY KEY (seq, idx)
+) WITHOUT ROWID;
+CREATE INDEX sale_results_lot ON sale_results (sale, lot);
+
+-- What accounts were told of their bids, without maxima and limits, and without sealed ones before they are opened.
+CREATE TABLE sale_bids (
+    seq         INTEGER NOT NULL,
+    idx         INTEGER NOT NULL,
+    ts_ns       INTEGER NOT NULL,
+    sale        INTEGER NOT NULL,
+    lot         INTEGER NOT NULL,  -- 0: the whole sale
+    account     INTEGER NOT NULL,
+    event       TEXT    NOT NULL,
+    price_ticks INTEGER,           -- of the lot
+    bid         INTEGER,           -- sequence of the bid that it is about, where that is another
+    PRIMARY KEY (seq, idx)
+) WITHOUT ROWID;
+
+CREATE TABLE awards (
+    award       INTEGER PRIMARY KEY,
+    sale        INTEGER NOT NULL,
+    lot         INTEGER NOT NULL,
+    seller      INTEGER NOT NULL,
+    buyer       INTEGER NOT NULL,
+    price_ticks INTEGER NOT NULL,
+    price       TEXT    NOT NULL,
+    bags        INTEGER NOT NULL,
+    value_minor         NOT NULL,  -- integer; decimal text from 2^63
+    state       TEXT    NOT NULL,
+    due_ns      INTEGER,           -- of the party whose turn it is
+    made_seq    INTEGER NOT NULL,
+    seq         INTEGER NOT NULL,  -- of the newest state
+    ts_ns       INTEGER NOT NULL
+);
+CREATE INDEX awards_lot ON awards (sale, lot);
 
 CREATE TABLE rejects (
     account INTEGER NOT NULL,  -- 0: no such account

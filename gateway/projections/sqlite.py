@@ -16,18 +16,20 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.codes import OrderType, Reason, Side, TimeInForce, name_of
+from engine.codes import AwardState, OrderType, Reason, Side, TimeInForce, name_of
 from engine.log.record import Record
+from engine.state.sales.awards import HOLDING
 from gateway.projections.flow import Changes, Rows
 from gateway.projections.fold import Cursor, Fold
-from gateway.projections.registers import InstrumentState, SaleTerms
+from gateway.projections.registers import AwardTerms, InstrumentState, SaleTerms
 
-SCHEMA_VERSION = 5  # a file of another version is rebuilt
+SCHEMA_VERSION = 6  # a file of another version is rebuilt
 CACHE_KIB = 64 * 1024
 PAGE_BYTES = 8_192
 CHECKPOINT_PAGES = 128  # 1 MiB of write-ahead log: carried over in small pieces, it keeps the log's syncs waiting less
 ROWS_PER_INSERT = 50
 BUSY_SECONDS = 5.0
+_HOLDING = frozenset(name_of(AwardState, state) for state in HOLDING)
 
 
 class StaleWriter(Exception):
@@ -104,18 +106,27 @@ STATEMENTS: dict[str, str] = {
     "instrument_counts": "UPDATE instruments SET trades = ?, auctions = ? WHERE instrument = ?",
     "sale": "INSERT OR REPLACE INTO sales (sale, title, state, tick_size, price_unit, currency, opening_ticks, opening,"
     " increment_ticks, increment, clock_ns, open_until_ns, value_numerator, value_denominator, lots, opened_seq,"
-    " opened_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    "sale_planned_again": "DELETE FROM sale_lots WHERE sale = ?",
+    " opened_ns, mechanism, season, version)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "sale_stage": "UPDATE sales SET stage = ? WHERE sale = ?",
     "sale_opened": "UPDATE sales SET state = ?, opened_seq = ?, opened_ns = ? WHERE sale = ?",
-    "lot": "INSERT INTO sale_lots (sale, lot, title, bags, bag_grams, attributes, state) VALUES (?, ?, ?, ?, ?, ?, ?)",
-    "lot_price": "UPDATE sale_lots SET price_ticks = ?, price = ?, bids = ? WHERE sale = ? AND lot = ?",
-    "lot_sold": "UPDATE sale_lots SET state = 'sold', price_ticks = ?, price = ?, winner = ?, seller = ?,"
-    " value_minor = ? WHERE sale = ? AND lot = ?",
+    "lot": "INSERT OR REPLACE INTO sale_lots (sale, lot, title, bags, bag_grams, attributes, state)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?)",
+    "lots_of_plan": "DELETE FROM sale_lots WHERE sale = ?1 AND lot > (SELECT lots FROM sales WHERE sale = ?1)",
+    "lot_price": "UPDATE sale_lots SET price_ticks = ?, price = ?, bids = coalesce(?, bids) WHERE sale = ? AND lot = ?",
+    "lot_sold": "UPDATE sale_lots SET state = ?, winner = coalesce(?, winner), seller = coalesce(?, seller),"
+    " sold_bags = ?, value_minor = ? WHERE sale = ? AND lot = ?",
+    "sale_result": "INSERT INTO sale_results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "sale_bid": "INSERT INTO sale_bids VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "award": "INSERT INTO awards VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (award) DO UPDATE SET"
+    " price_ticks = excluded.price_ticks, price = excluded.price, bags = excluded.bags,"
+    " value_minor = excluded.value_minor, state = excluded.state, due_ns = excluded.due_ns, seq = excluded.seq,"
+    " ts_ns = excluded.ts_ns",
     "lot_passed_in": "UPDATE sale_lots SET state = 'passed_in' WHERE sale = ? AND lot = ? AND state = 'open'",
     "sale_open_until": "UPDATE sales SET open_until_ns = ? WHERE sale = ?",
     "sale_clock": "UPDATE sales SET clock_due_ns = ?, state = ? WHERE sale = ?",
-    "sale_finished": "UPDATE sales SET state = ?, lots_sold = ?, finished_seq = ?, finished_ns = ?, clock_due_ns = NULL"
-    " WHERE sale = ?",
+    "sale_finished": "UPDATE sales SET state = ?1, stage = ?1, lots_sold = ?2, finished_seq = ?3, finished_ns = ?4,"
+    " clock_due_ns = NULL WHERE sale = ?5",
     "reject": "INSERT INTO rejects VALUES (?, ?, ?)"
     " ON CONFLICT (account, reason) DO UPDATE SET count = count + excluded.count",
 }
@@ -141,6 +152,9 @@ TABLES = (
     "auctions",
     "sales",
     "sale_lots",
+    "sale_results",
+    "sale_bids",
+    "awards",
     "rejects",
 )
 
@@ -260,14 +274,23 @@ class SqliteSink:
             fold.trades[instrument] = trades
         for (account,) in self._db.execute("SELECT account FROM accounts"):
             known.accounts[account] = True
-        for sale, tick_size, numerator, denominator, open_until_ns, state in self._db.execute(
-            "SELECT sale, tick_size, value_numerator, value_denominator, open_until_ns, state FROM sales"
-            " WHERE finished_seq IS NULL ORDER BY sale"
+        for sale, mechanism, tick_size, numerator, denominator, open_until_ns, state, ended in self._db.execute(
+            "SELECT sale, mechanism, tick_size, value_numerator, value_denominator, open_until_ns, state,"
+            " finished_seq IS NOT NULL FROM sales ORDER BY sale"
         ):
-            terms = SaleTerms(Fraction(tick_size), numerator, denominator, open_until_ns, state == "pending")
-            lots = self._db.execute("SELECT lot, bag_grams FROM sale_lots WHERE sale = ?", (sale,))
-            terms.bag_grams = dict(lots.fetchall())
+            terms = SaleTerms(mechanism, Fraction(tick_size), numerator, denominator, open_until_ns)
+            terms.clock_runs, terms.ended = state == "pending", bool(ended)
             known.sales[sale] = terms
+        for sale, lot, grams, bags, worth in self._db.execute(
+            "SELECT sale, lot, bag_grams, sold_bags, value_minor FROM sale_lots"
+        ):
+            terms = known.sales[sale]
+            terms.bag_grams[lot], terms.sold_bags[lot], terms.worth[lot] = grams, bags, int(worth or 0)
+        for award, price, bags, worth, state in self._db.execute(
+            "SELECT award, price_ticks, bags, value_minor, state FROM awards"
+        ):
+            counts = state in _HOLDING
+            known.awards[award] = AwardTerms(price, bags if counts else 0, int(worth) if counts else 0)
         # Reads the whole table, once a start: an index of what is open would cost every order two changes of it.
         orders = self._db.execute("SELECT order_id, seq FROM orders WHERE closed_seq = 0").fetchall()
         fold.lives.enter(*np.array(orders, np.int64).reshape(-1, 2).T)
