@@ -20,9 +20,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from engine.codes import OrderType, Reason, TimeInForce, name_of
+from engine.codes import AwardState, OrderType, Reason, TimeInForce, name_of
 from engine.domain.units import MINOR_PER_MAJOR, decimal_text, value_minor
 from engine.limits import PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX
+from engine.state.sales.awards import HOLDING
 from gateway.forms import JSON, Form, Scale, scale_of_text
 from gateway.order_terms import STOP_TYPES, UNPRICED_TYPES
 from gateway.projections.fold import NO_TAKER
@@ -255,7 +256,8 @@ class History:
         with self._snapshot() as db:
             found = db.execute(
                 "SELECT sale, title, state, opening, increment, tick_size, price_unit, currency,"
-                " value_numerator, value_denominator, clock_ns, open_until_ns, finished_ns FROM sales"
+                " value_numerator, value_denominator, version, mechanism, season, stage, clock_ns, open_until_ns,"
+                " finished_ns FROM sales"
                 " WHERE finished_ns IS NOT NULL AND (finished_ns, sale) < (?, ?)"
                 " ORDER BY finished_ns DESC, sale DESC LIMIT ?",
                 (ended_ns, sale, _limit(limit) + 1),
@@ -430,17 +432,24 @@ def _auction_view(form: Form, scale: Scale, row: tuple) -> dict[str, Any]:
 
 
 def _sale_view(db: sqlite3.Connection, form: Form, row: tuple, account: int | None) -> dict[str, Any]:
-    sale, title, state, opening, increment, tick_size, unit, currency, numerator, denominator, *times = row
-    clock_ns, open_until_ns, finished_ns = times
+    sale, title, state, opening, increment, tick_size, unit, currency, numerator, denominator, *more = row
+    version, mechanism, season, stage, clock_ns, open_until_ns, finished_ns = more
     lots = db.execute(
-        "SELECT lot, title, bags, bag_grams, attributes, price, bids, state, winner, seller, value_minor"
+        "SELECT lot, title, bags, bag_grams, attributes, price, bids, state, seller, sold_bags, value_minor"
         " FROM sale_lots WHERE sale = ? ORDER BY lot",
         (sale,),
     )
+    results: dict[int, list[tuple]] = {}
+    for lot, *result in db.execute(_RESULTS, {"sale": sale}):
+        results.setdefault(lot, []).append(tuple(result))
     return {
         "sale_id": sale,
+        "version": version,
         "title": title,
+        "mechanism": mechanism,
+        "stage": stage,
         "state": state,
+        "season": season,
         "opening": opening,
         "increment": increment,
         "tick_size": tick_size,
@@ -452,12 +461,22 @@ def _sale_view(db: sqlite3.Connection, form: Form, row: tuple, account: int | No
         "open_until": form.time(open_until_ns),
         "clock_due": None,
         "finished_at": form.time(finished_ns),
-        "lots": [_lot_view(lot, account) for lot in lots],
+        "lots": [_lot_view(lot, results.get(lot[0], []), account) for lot in lots],
     }
 
 
-def _lot_view(row: tuple, account: int | None) -> dict[str, Any]:
-    lot, title, bags, bag_grams, attributes, price, bids, state, winner, seller, value = row
+# What holds of a lot: its awards, or in what was told before there were any, each hammer.
+_RESULTS = (
+    "SELECT lot, price, bags, value_minor, buyer, award AS place FROM awards WHERE sale = :sale AND state IN ("
+    + ", ".join(f"'{name_of(AwardState, state)}'" for state in sorted(HOLDING))
+    + ") UNION ALL SELECT lot, price, bags, value_minor, buyer, seq FROM sale_results AS told WHERE sale = :sale"
+    " AND NOT EXISTS (SELECT 1 FROM awards WHERE awards.sale = told.sale AND awards.lot = told.lot)"
+    " ORDER BY lot, place"
+)
+
+
+def _lot_view(row: tuple, results: list[tuple], account: int | None) -> dict[str, Any]:
+    lot, title, bags, bag_grams, attributes, price, bids, state, seller, sold_bags, value = row
     view = {
         "lot": lot,
         "title": title,
@@ -468,10 +487,13 @@ def _lot_view(row: tuple, account: int | None) -> dict[str, Any]:
         "minimum_bid": None,
         "bids": bids,
         "state": state,
+        "sold_bags": sold_bags,
         "value": None if value is None else money_text(value),
+        "results": [{"price": price, "bags": bags, "value": money_text(worth)} for price, bags, worth, _, _ in results],
     }
     if account is not None:
-        view |= {"you_won": winner == account, "you_sell": seller == account}
+        own = sum(bags for _, bags, _, buyer, _ in results if buyer == account)
+        view |= {"you_won": own > 0, "your_bags": own, "you_sell": seller == account}
     return view
 
 

@@ -146,12 +146,30 @@ class SalesAnswer(Struct):
     as_of: int | UnsetType = UNSET
 
 
+class PastResult(Struct):
+    """So many bags went at this price."""
+
+    price: str
+    bags: int
+    value: str
+
+
+class PastLotAnswer(LotAnswer, kw_only=True):
+    sold_bags: int
+    results: list[PastResult]
+    your_bags: int | UnsetType = UNSET
+
+
 class PastSaleAnswer(Struct):
     """A finished sale, as history keeps it."""
 
     sale_id: int
+    version: int
     title: str
+    mechanism: str
+    stage: str
     state: Literal["finished", "void"]
+    season: int
     opening: str
     increment: str
     tick_size: str
@@ -162,7 +180,7 @@ class PastSaleAnswer(Struct):
     clock_seconds: int
     open_until: TimeText | None
     clock_due: TimeText | None
-    lots: list[LotAnswer]
+    lots: list[PastLotAnswer]
     finished_at: TimeText
 
 
