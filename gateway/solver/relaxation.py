@@ -38,16 +38,27 @@ class Relaxation:
         self.places = [at for at, bid in enumerate(problem.bids) if bid.value]
         self.column = {at: column for column, at in enumerate(self.places)}
         self._unit = TOP / max((problem.bids[at].value for at in self.places), default=1)
+        uses = [(n, *use) for n, at in enumerate(self.places) for use in problem.bids[at].uses]
+        self._of, self._lots, self._bags = np.array(uses, np.int64).reshape(-1, 3).T
         self._every = np.arange(len(self.places), dtype=np.int32)
         self._model = self._lp()
         self._highs = _highs(presolve="off")  # each look begins at the basis of the one before
         self._highs.passModel(self._model)
 
     def solve(self, path: Sequence[int]) -> Solved | None:
-        """With what the path decides. None: HiGHS finds nothing feasible, or not what it wants."""
+        """With what the path decides, and without what it leaves no room for. None: HiGHS finds nothing feasible, or
+        not what it wants."""
+        left = np.array(self.problem.supply)
         lower, upper = np.zeros(len(self.places)), np.ones(len(self.places))
         for step in path:
             (lower if step > 0 else upper)[self.column[abs(step) - 1]] = step > 0
+            if step > 0:
+                for lot, bags in self.problem.bids[step - 1].uses:
+                    left[lot] -= bags
+        if (left < 0).any():
+            return None
+        upper[self._too_large(left)] = 0
+        np.maximum(lower, upper, out=upper)
         self._highs.changeColsBounds(len(self.places), self._every, lower, upper)
         self._highs.run()
         if self._highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
@@ -55,6 +66,11 @@ class Relaxation:
         solution = self._highs.getSolution()
         prices = np.array(solution.row_dual[: len(self.problem.supply)]) / self._unit
         return Solved(np.array(solution.col_value), prices)
+
+    def _too_large(self, left: np.ndarray) -> np.ndarray:
+        """bool[columns]: bids that use more of a lot than is left."""
+        beyond = self._bags > left[self._lots]
+        return np.bincount(self._of[beyond], minlength=len(self.places)) > 0
 
     def search(self, nodes_max: int, *, thorough: bool) -> tuple[int, ...]:
         """An allocation: the best that HiGHS finds within so many nodes."""

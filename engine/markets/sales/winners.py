@@ -161,8 +161,14 @@ def leaf_bound(problem: Problem, path: Sequence[int], prices: Sequence[int], sca
                 return 0
     beyond: dict[int, int] = {}
     for at, bid in enumerate(bids):
-        if at not in out and bid.value and bid.group not in taken:
-            more = bid.value * scale - sum(prices[lot] * bags for lot, bags in bid.uses)
+        if at in out or not bid.value or bid.group in taken:
+            continue
+        more = bid.value * scale
+        for lot, bags in bid.uses:
+            if bags > left[lot]:
+                break  # there is no room for it on this path
+            more -= prices[lot] * bags
+        else:
             if more > beyond.get(bid.group, 0):
                 beyond[bid.group] = more
     return worth + sum(bags * price for bags, price in zip(left, prices, strict=True)) + sum(beyond.values())

@@ -186,3 +186,10 @@ def test_leaves_that_cover_everything_prove_the_whole_and_no_fewer(order: list[i
 def test_what_is_no_allocation_is_worth_none(chosen: tuple[int, ...]) -> None:
     bids = (PackageBid(1, 0, ((0, 2),), 0, 5), PackageBid(2, 1, ((0, 2),), 0, 4), PackageBid(3, 2, ((0, 1),), 0, 0))
     assert value_of(Problem((3,), bids), chosen) is None
+
+
+def test_what_has_no_room_left_on_a_path_is_worth_nothing_there() -> None:
+    problem = Problem((3,), (PackageBid(1, 0, ((0, 2),), 0, 5), PackageBid(2, 1, ((0, 2),), 0, 4)))
+    assert leaf_bound(problem, (), (0,), 1) == 9
+    assert leaf_bound(problem, (1,), (0,), 1) == 5, "one bag is left, and the other wants two"
+    assert leaf_bound(problem, (-1,), (0,), 1) == 4
