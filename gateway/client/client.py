@@ -18,6 +18,8 @@ from typing import Any
 import aiohttp
 import msgspec
 
+from gateway.client.sales import Offers, merged
+
 BACKOFF_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 REQUEST_SECONDS = 30.0  # how long a request is tried before its outcome is given up as unknown
 WAITING_MESSAGES_MAX = 10_000  # of a feed that nobody reads: above it the oldest go and a new snapshot is asked for
@@ -91,7 +93,7 @@ class _Asked:
         self.message, self.answer = message, answer
 
 
-class Client:
+class Client(Offers):
     """url: of the venue ("http://127.0.0.1:8080"); token: a key of one account, or None to read public feeds."""
 
     def __init__(self, url: str, token: str | None = None) -> None:
@@ -200,17 +202,43 @@ class Client:
             return await self.post("sales", plan, idempotency_key=idempotency_key)
         return await self.put(f"sales/{plan['sale_id']}", plan, idempotency_key=idempotency_key)
 
+    async def end_sale(self, sale: int, why: str = "") -> dict[str, Any]:
+        """Operators: it ends now, as its mechanism says."""
+        return await self.post(f"sales/{sale}/end", {"why": why})
+
+    async def sale(self, sale: int) -> dict[str, Any]:
+        """A sale as everyone sees it; with a key that may read, the own place beside it."""
+        return await self.get(f"sales/{sale}")
+
+    async def watch(self, sale: int) -> AsyncIterator[dict[str, Any]]:
+        """The sale as it is now, and again after every change, whole each time; until the iterator is closed. Once in
+        a client for each sale."""
+        feed, state = self.subscribe("sale", sale=sale), dict[str, Any]()
+        try:
+            async for message in feed:
+                state = merged(state, message)
+                yield state
+        finally:
+            self._unsubscribe(feed)
+
     # Feeds
 
-    def subscribe(self, channel: str, instrument: str | None = None) -> Feed:
+    def subscribe(self, channel: str, instrument: str | None = None, *, sale: int | None = None) -> Feed:
         """The channel's messages from now on, a snapshot first; again after every reconnection."""
         request: dict[str, Any] = {"op": "subscribe", "channel": channel}
         if instrument is not None:
             request["instrument"] = instrument
-        feed = self._feeds[channel, instrument or ""] = Feed(self, request)
+        if sale is not None:
+            request["sale"] = sale
+        feed = self._feeds[_key(request)] = Feed(self, request)
         if self.connected.is_set():
             self.send(request)
         return feed
+
+    def _unsubscribe(self, feed: Feed) -> None:
+        if self._feeds.get(_key(feed.request)) is feed:
+            del self._feeds[_key(feed.request)]
+            self.send({**feed.request, "op": "unsubscribe"})
 
     # REST
 
@@ -330,7 +358,7 @@ class Client:
         if "channel" in message and "type" in message:
             # In a feed that is not one instrument's, `instrument` is what the single message is about.
             channel = message["channel"]
-            feed = self._feeds.get((channel, "")) or self._feeds.get((channel, message.get("instrument") or ""))
+            feed = self._feeds.get((channel, "")) or self._feeds.get(_key(message))
             if feed is not None:
                 feed.take(message)
             return
@@ -358,6 +386,11 @@ def order(
         "client_order_id": client_order_id,
     } | terms
     return request if price is None else {**request, "price": price}
+
+
+def _key(named: Mapping[str, Any]) -> tuple[str, str]:
+    """What tells feeds apart, in a subscription as in a message."""
+    return named["channel"], str(named["sale"]) if named["channel"] == "sale" else named.get("instrument") or ""
 
 
 async def _say(socket: aiohttp.ClientWebSocketResponse, message: dict[str, Any]) -> None:

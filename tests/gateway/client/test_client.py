@@ -124,6 +124,74 @@ async def test_bids_and_sales(house: House) -> None:
         assert refused.value.code == "bid_increment"
 
 
+def plan_of(sale: int, mechanism: dict[str, Any], lots: int = 2) -> dict[str, Any]:
+    return {
+        "sale_id": sale, "title": "by the client", "tick_size": "0.01", "price_unit": "USD/lb", "currency": "USD",
+        "lots": [{"seller": 2, "title": f"lot {k}", "bags": 10, "bag_kg": "60"} for k in range(lots)],
+        "mechanism": mechanism,
+    }  # fmt: skip
+
+
+MECHANISMS: dict[str, dict[str, Any]] = {
+    "dutch": {"start": "9.00", "floor": "4.00", "decrement": "0.50", "interval_seconds": 600},
+    "japanese": {"opening": "4.00", "increment": "0.10", "interval_seconds": 600, "joining_seconds": 600},
+    "clock": {
+        "products": [{"start": "4.00"}, {"start": "4.00"}], "rises": [{"excess_bps": 0, "increment": "0.10"}],
+        "round_seconds": 600,
+    },
+    "sealed": {"payment": "first_price", "closes": 600, "keys_seconds": 600, "opening": "4.00"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", sorted(MECHANISMS))
+async def test_a_bid_in_each_mechanism(house: House, kind: str) -> None:
+    async with Client(house.venue.url, ADMIN) as operator, Client(house.venue.url, TRADER_B) as bidder:
+        await operator.plan_sale(plan_of(4, {"kind": kind, **MECHANISMS[kind]}), idempotency_key="plan")
+        own = bidder.subscribe("own_bids")
+        await next_of(own)
+        says = {
+            "dutch": lambda: bidder.take(4, 1, "9.00", "b-1"),
+            "japanese": lambda: bidder.hold(4, 1, "b-1", limit="7.00"),
+            "clock": lambda: bidder.bid_clock(4, 1, [3, 2], "b-1"),
+            "sealed": lambda: bidder.bid_sealed(4, [(1, "5.00", 10)], "b-1", lot=1),
+        }[kind]
+        answer, again = await says(), await says()
+        assert (answer["status"], answer["duplicate"], again["duplicate"]) == ("accepted", False, True)
+        assert (await next_of(own))["event"] == ("sealed_bid" if kind == "sealed" else "bid_accepted")
+        if kind == "clock":
+            proxy = await bidder.bid_clock_proxy(4, [[("5.00", 3)], [("4.50", 2)]], "b-2")
+            assert proxy["status"] == "accepted"
+        if kind == "japanese":
+            assert (await bidder.let_go(4, 1, "b-3"))["status"] == "accepted"
+
+
+async def test_a_watched_sale_is_whole_after_every_change(house: House) -> None:
+    """Of many lots the wire has those that changed; it goes on after the connection breaks."""
+    english = {
+        "kind": "english", "opening": "4.00", "increments": [{"start": "0.00", "increment": "0.10"}],
+        "clock_seconds": 60, "open_until": 600,
+    }  # fmt: skip
+    async with Client(house.venue.url, ADMIN) as operator, Client(house.venue.url, TRADER_B) as bidder:
+        await operator.plan_sale(plan_of(5, english, lots=30), idempotency_key="plan")
+        watched = bidder.watch(5)
+        state = await next_of(watched)
+        assert len(state["lots"]) == 30 and state["sale_id"] == 5
+        for lot in (7, 21):
+            await bidder.bid(5, lot, "5.00", f"b-{lot}")
+            while state["lots"][lot - 1]["price"] is None:
+                state = await next_of(watched)
+            assert [one["lot"] for one in state["lots"]] == list(range(1, 31))
+        for session in list(house.venue.front.sessions.values()):
+            session.transport.abort()
+        await operator.end_sale(5, "dark")
+        while state["state"] != "finished":
+            state = await next_of(watched)
+        seen = await Client.sale(operator, 5)
+        assert [one["price"] for one in state["lots"]] == [one["price"] for one in seen["lots"]]
+        await watched.aclose()
+        assert ("sale", "5") not in bidder._feeds
+
+
 async def test_it_comes_back_after_the_connection_breaks(house: House) -> None:
     """Feeds go on with a snapshot, orders go on under new numbers."""
     async with Client(house.venue.url, TRADER_A) as venue:
