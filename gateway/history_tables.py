@@ -1,7 +1,8 @@
 """What `qhatu export` can write: tables of orders, fills, trades, candles, auctions and events, rebuilt from the log.
 
 The log is replayed through the engine into a store of its own, which is thrown away; the venue's files are only read,
-and a venue may be running. Everything here is the operator's view: a secret maximum is in none of it.
+and a venue may be running. Everything here is the operator's view: a secret maximum is in none of it. The tables of
+sales are in `gateway/sale_tables.py`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from engine.log.replay import DigestCheck
 from engine.machine import Machine
 from engine.messages.audience import AUDIENCE
 from engine.messages.rows import EVENT
+from gateway import sale_tables
 from gateway.exporting import Columns, Row, columns
 from gateway.feeding import EVENTS_PER_TRANSACTION
 from gateway.forms import scale_of, scale_of_text
@@ -320,12 +322,19 @@ TABLES: dict[str, Columns] = {
     "candles": CANDLE_COLUMNS,
     "auctions": AUCTIONS,
     "events": EVENTS,
-}
+} | sale_tables.TABLES
 STORED: dict[str, Callable[[sqlite3.Connection], Iterator[Row]]] = {"orders": orders, "fills": fills, "trades": trades}
 
 
-def rows_of(table: str, data: Path, folder: Path, interval: str, progress: Progress = None) -> Iterator[Row]:
-    """Rows of a table in the order of its columns. `folder` is for what is thrown away afterwards."""
+def rows_of(
+    table: str, data: Path, folder: Path, interval: str, progress: Progress = None, account: int | None = None
+) -> Iterator[Row]:
+    """Rows of a table in the order of its columns. `folder` is for what is thrown away afterwards; `account` asks for
+    the own form of a table of sales."""
+    if table in sale_tables.TABLES:
+        return sale_tables.rows_of_sales(
+            table, account, lambda: applied(data, progress), lambda path: store_of(data, path, progress), folder
+        )
     if table == "events":
         return events(data, progress)
     if table == "auctions":

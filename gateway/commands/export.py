@@ -26,6 +26,12 @@ class Table(StrEnum):
     candles = "candles"
     auctions = "auctions"
     events = "events"
+    sales = "sales"
+    bids = "bids"
+    awards = "awards"
+
+
+_OF_SALES = frozenset({Table.sales, Table.bids, Table.awards})
 
 
 class Format(StrEnum):
@@ -49,13 +55,16 @@ def export(
     format: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.csv,
     out: Annotated[Path | None, typer.Option("--out", help="File to write; stdout when left out.")] = None,
     interval: Annotated[Interval, typer.Option("--interval", help="Of candles.")] = Interval.m1,
+    account: Annotated[int | None, typer.Option("--account", help="Of sales, bids, awards: what it may see.")] = None,
 ) -> None:
     """Exit 0: written whole. Exit 1: nothing was written, stderr says why."""
     if out is None and format is Format.parquet and sys.stdout.isatty():
         raise typer.BadParameter("a terminal cannot show Parquet: give --out FILE", param_hint="--format")
+    if account is not None and table not in _OF_SALES:
+        raise typer.BadParameter("only sales, bids and awards have an account's own form", param_hint="--account")
     with refusals("export"), tempfile.TemporaryDirectory(prefix="qhatu-export-") as folder:
         made = Path(folder) / "table"
-        write(table.value, data, format.value, interval.value, made)
+        write(table.value, data, format.value, interval.value, made, account)
         if out is not None:
             beside = out.with_name(f".{out.name}.new")
             shutil.copyfile(made, beside)
@@ -64,16 +73,15 @@ def export(
             _to_stdout(made)
 
 
-def write(table: str, data: Path, format: str, interval: str, out: Path) -> int:
+def write(table: str, data: Path, format: str, interval: str, out: Path, account: int | None = None) -> int:
     """Write one table to `out`. Returns the number of rows. Raises Refused and what reading the log raises."""
     from gateway.exporting import NoParquet, write_table
     from gateway.history_tables import TABLES, rows_of
 
     with tempfile.TemporaryDirectory(prefix="qhatu-history-") as folder, open(out, "wb") as file:
         try:
-            return write_table(
-                TABLES[table], rows_of(table, data, Path(folder), interval, progress_line()), format, file
-            )
+            rows = rows_of(table, data, Path(folder), interval, progress_line(), account)
+            return write_table(TABLES[table], rows, format, file)
         except NoParquet as error:
             raise Refused(str(error)) from None
 
