@@ -172,6 +172,15 @@ class Venue:
         ]  # fmt: skip
         self.call("POST", "sales", OPERATOR, terms | {"lots": things})
 
+    def plan_sale(self, number: int, title: str, mechanism: dict[str, Any], bags: int = 20, **terms: Any) -> None:
+        """A sale of any kind of two of the co-op's lots; without stages it opens at once."""
+        lots = [{"seller": 2, "title": f"{title}, lot {lot}", "bags": bags, "bag_kg": "69"} for lot in (1, 2)]
+        base = {"sale_id": number, "title": title, "tick_size": "0.05", "price_unit": "USD/lb", "currency": "USD"}
+        self.call("POST", "sales", OPERATOR, base | {"lots": lots, "mechanism": mechanism} | terms)
+
+    def sale(self, number: int, key: str | None = None) -> dict[str, Any]:
+        return self.call("GET", f"sales/{number}", key)
+
     def open_orders(self, key: str) -> list[dict[str, Any]]:
         return self.call("GET", "orders", key)["orders"]
 

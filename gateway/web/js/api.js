@@ -35,17 +35,17 @@ export class Api {
   }
 
   /** Raises Problem. Nothing is repeated here: only the caller knows whether its request may be. */
-  async call(method, path, body = undefined, idempotency = null) {
+  async call(method, path, body = undefined, idempotency = null, type = "application/json") {
     const headers = { Accept: "application/json" };
     if (idempotency) headers["Idempotency-Key"] = idempotency;
     if (this.key) headers.Authorization = `Bearer ${this.key}`;
-    if (body !== undefined) headers["Content-Type"] = "application/json";
+    if (body !== undefined) headers["Content-Type"] = type;
     let answer;
     try {
       answer = await fetch(new URL(path, BASE), {
         method,
         headers,
-        body: body === undefined ? undefined : JSON.stringify(body),
+        body: body === undefined || type !== "application/json" ? body : JSON.stringify(body),
         cache: "no-store",
         signal: AbortSignal.timeout(SECONDS_MAX * 1000),
       });

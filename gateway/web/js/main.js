@@ -67,7 +67,7 @@ function market() {
 
 const VIEWS = {
   market,
-  sales: async () => (await import("./views/sale.js")).saleRoom(state, venue, notify, onKey),
+  sales: async () => (await import("./views/sales.js")).salesView(state, venue, notify, onKey),
   operator: async () => (await import("./views/operator.js")).operatorPanel(state, venue, notify),
 };
 

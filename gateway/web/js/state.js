@@ -23,8 +23,7 @@ export class State {
     this.trades = null; // newest first
     this.calls = null; // past calls of the selected instrument, newest first
     this.sales = new Map(); // sale_id -> public view
-    this.sale = null; // the sale shown: it stays until another opens after it has finished, or one is chosen
-    this.ownBids = new Map(); // "sale lot" -> {maximum, leading, won, selling}
+    this.own = new Map(); // "sale lot" -> what of a lot (0: of the whole sale) is the account's own: you_..., your_...
     this.account = null; // accounts/me, or null for the public
     this.orders = new Map(); // order_id -> own open order
     this.fills = []; // own, newest first
@@ -32,6 +31,7 @@ export class State {
     this.stopped = false; // by the operator's kill switch
     this.offsetMs = 0; // venue time minus this clock
     this.draft = {}; // the ticket as typed
+    this.onOutbid = () => {};
     this.listeners = [];
     this.dirty = new Set();
   }
@@ -122,29 +122,36 @@ export class State {
     this.changed("instruments");
   }
 
-  setSale(view) {
-    const opened = !this.sales.has(view.sale_id);
-    if (view.partial) {
-      const changed = new Map(view.lots.map((lot) => [lot.lot, lot]));
-      const before = this.sales.get(view.sale_id)?.lots ?? [];
-      view = { ...view, lots: before.map((lot) => changed.get(lot.lot) ?? lot) };
-    }
-    this.sales.set(view.sale_id, view);
-    for (const lot of view.lots) {
-      if (lot.you_sell) this.setOwnBid(view.sale_id, lot.lot, { selling: true });
-    }
-    const shown = this.sales.get(this.sale);
-    if (!shown || (opened && shown.state === "finished")) this.sale = view.sale_id;
+  /** A sale, or with `partial` those of its lots that changed. What is the account's own stands apart: feeds lack it. */
+  setSale({ partial = false, ...view }) {
+    const known = this.sales.get(view.sale_id);
+    if (partial && !known) return;
+    const changed = new Map(view.lots.map((lot) => [lot.lot, lot]));
+    const lots = partial ? known.lots.map((lot) => changed.get(lot.lot) ?? lot) : view.lots;
+    this.sales.set(view.sale_id, { ...(known?.operator && { operator: known.operator }), ...view, lots });
+    this.#keepOwn(view.sale_id, 0, view);
+    for (const lot of view.lots) this.#keepOwn(view.sale_id, lot.lot, lot);
     this.changed("sales");
   }
 
-  ownBid(sale, lot) {
-    return this.ownBids.get(bidKey(sale, lot)) ?? null;
+  #keepOwn(sale, lot, fields) {
+    const own = Object.entries(fields).filter(([name]) => OWN_FIELD.test(name));
+    if (own.length) this.setOwn(sale, lot, Object.fromEntries(own));
   }
 
-  setOwnBid(sale, lot, bid) {
-    this.ownBids.set(bidKey(sale, lot), { ...this.ownBid(sale, lot), ...bid });
+  /** What is the account's own of a lot, or with 0 of a sale; {} where nothing is known. */
+  ownOf(sale, lot) {
+    return this.own.get(bidKey(sale, lot)) ?? {};
+  }
+
+  /** Whatever brings it, the loss of a lead is told once: onOutbid(lot, price). */
+  setOwn(sale, lot, fields, price = null) {
+    const before = this.ownOf(sale, lot);
+    this.own.set(bidKey(sale, lot), { ...before, ...fields });
     this.changed("sales");
+    if (before.you_lead && fields.you_lead === false) {
+      this.onOutbid(lot, price ?? this.sales.get(sale)?.lots.find((one) => one.lot === lot)?.price ?? "");
+    }
   }
 
   setOrders(list) {
@@ -163,11 +170,13 @@ export class State {
     this.account = null;
     this.orders = new Map();
     this.fills = [];
-    this.ownBids = new Map();
+    this.own = new Map();
+    for (const sale of this.sales.values()) delete sale.operator;
     this.changed("account", "orders", "fills", "sales");
   }
 }
 
+const OWN_FIELD = /^your?_/;
 const bidKey = (sale, lot) => `${sale} ${lot}`;
 const sameFill = (a, b) => a.fill_id !== undefined && a.fill_id === b.fill_id && a.order_id === b.order_id;
 

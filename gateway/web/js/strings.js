@@ -93,6 +93,12 @@ export function zonedTime(when) {
   }).format(new Date(when));
 }
 
+/** Day and time of day, without seconds, in the reader's time zone; "" without one. */
+export function dateTime(when) {
+  return when ? intl(Intl.DateTimeFormat, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" })
+    .format(new Date(when)) : "";
+}
+
 /** Whole seconds as 0:09, 2:59, 1:02:03; whole days before. */
 export function duration(ms) {
   const seconds = Math.max(0, Math.ceil(ms / 1000));

@@ -9,6 +9,7 @@ const CLOCK_EVERY_MS = 60_000;
 const WATCHED_MAX = 40; // instruments whose prices the list follows; the venue allows 100 subscriptions a connection
 const CALLS_SHOWN = 12;
 const FILLS_READ = 50;
+const SALE_READ_MS = 150;
 
 export class Venue {
   constructor(state, notify) {
@@ -17,6 +18,8 @@ export class Venue {
     this.api = new Api(sessionStorage.getItem(KEY_SLOT));
     this.ends = []; // of the selected instrument's subscriptions
     this.watched = new Map();
+    state.onOutbid = (lot, price) => notify("bad", "sale.outbid.notice", { lot, price });
+    this.saleTimers = new Map();
     this.feed = new Feed({
       onState: (link) => this.#linkChanged(link),
       onOpen: () => this.#reread(),
@@ -179,8 +182,18 @@ export class Venue {
     return (await this.api.get("accounts")).accounts;
   }
 
-  bid(sale, lot, maximum) {
-    return this.api.post(`sales/${sale}/bids`, { lot, maximum, client_bid_id: clientId() });
+  /** A bid: `offer` as the sale's mechanism takes it. Its answer is told by the feed as well. */
+  async offer(sale, offer) {
+    const answer = await this.api.post(`sales/${sale}/bids`, { offer, client_bid_id: clientId() });
+    this.saleSoon(sale);
+    return answer;
+  }
+
+  /** Something an account or operator does with a sale: register, admit, end, void, or a decision on a bid. */
+  async act(sale, what, body) {
+    const answer = await this.api.post(`sales/${sale}/${what}`, body, clientId("sale"));
+    this.saleSoon(sale);
+    return answer;
   }
 
   movePhase(symbol, phase) {
@@ -191,8 +204,17 @@ export class Venue {
     return this.api.post(`instruments/${encodeURIComponent(symbol)}/uncross`, { phase }, clientId("clear"));
   }
 
-  endSale(sale, why) {
-    return this.api.post(`sales/${sale}/end`, { why }, clientId("end"));
+  /** Read a sale again, with what is the account's own, a moment from now: once for all that happens until then. */
+  saleSoon(sale) {
+    if (!this.api.key || this.saleTimers.has(sale)) return;
+    this.saleTimers.set(sale, setTimeout(async () => {
+      this.saleTimers.delete(sale);
+      try {
+        this.state.setSale(await this.api.get(`sales/${sale}`));
+      } catch (problem) {
+        if (!(problem instanceof Problem)) throw problem;
+      }
+    }, SALE_READ_MS));
   }
 
   // what arrives ------------------------------------------------------------------------------------------------------
@@ -235,7 +257,6 @@ export class Venue {
   async #readSales() {
     const { sales } = await this.api.get("sales");
     for (const sale of sales) this.state.setSale(sale);
-    this.state.changed("sales");
   }
 
   #setAccount(account) {
@@ -280,8 +301,12 @@ export class Venue {
   }
 
   #sales(message) {
-    for (const sale of message.type === "snapshot" ? message.sales : [message]) this.state.setSale(sale);
-    this.state.changed("sales");
+    const { state } = this;
+    for (const sale of message.type === "snapshot" ? message.sales : [message]) {
+      const before = state.sales.get(sale.sale_id);
+      state.setSale(sale);
+      if (!before || turnOf(before) !== turnOf(state.sales.get(sale.sale_id))) this.saleSoon(sale.sale_id);
+    }
   }
 
   #execution(event) {
@@ -297,18 +322,26 @@ export class Venue {
     state.changed("orders");
   }
 
+  /** English sales tell the place on a lot, others what befell the account, with its place beside it. */
   #ownBid(message) {
+    const { state } = this;
     if (message.type === "snapshot") {
-      for (const { sale, lot, ...bid } of message.bids) this.state.setOwnBid(sale, lot, bid);
+      for (const bid of message.bids) state.setOwn(bid.sale, bid.lot, placeOf(bid));
       return;
     }
-    if (!("maximum" in message)) return; // of another mechanism than maxima
-    const { sale, lot, maximum, leading, won, price } = message;
-    const before = this.state.ownBid(sale, lot);
-    this.state.setOwnBid(sale, lot, { maximum, leading, won });
-    if (before?.leading && !leading) this.notify("bad", "sale.outbid.notice", { lot, price });
+    const { sale, lot } = message;
+    if (message.event) {
+      state.setOwn(sale, lot, Object.fromEntries(Object.entries(message).filter(([name]) => name.startsWith("you"))), message.price);
+      this.saleSoon(sale);
+    } else state.setOwn(sale, lot, placeOf(message), message.price);
   }
 }
+
+const placeOf = ({ maximum, leading, won }) => ({ your_maximum: maximum, you_lead: leading, you_won: won });
+
+/** What an account's own place may change with, though it did nothing itself. */
+const turnOf = ({ stage, state, round, phase, outcome, version, lots }) =>
+  [stage, state, round, phase, outcome, version, ...(lots ?? []).map((lot) => lot.round && `${lot.round} ${lot.state}`)].join();
 
 function newestFirst(trades) {
   if (trades.length < 2) return trades;

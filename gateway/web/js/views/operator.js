@@ -119,7 +119,7 @@ export function operatorPanel(state, venue, notify) {
   async function endSale(sale) {
     const sure = await ask({ title: t("operator.confirm.end", { title: sale.title }), text: t("operator.confirm.end.text"),
       confirm: t("operator.end"), cancel: t("cancel"), danger: true });
-    if (sure) await attempt(() => venue.endSale(sale.sale_id, "ended by the operator"), "operator.done.end");
+    if (sure) await attempt(() => venue.act(sale.sale_id, "end", { why: "ended by the operator" }), "operator.done.end");
   }
 
   function make(instrument) {

@@ -6,7 +6,7 @@ export default {
   "language": "Language",
   "nav": "Views",
   "nav.market": "Market",
-  "nav.sales": "Sale room",
+  "nav.sales": "Sales",
   "nav.operator": "Operator",
   "view.missing": "This part of the page did not load. The venue may have a newer page.",
   "view.again": "Load the page again",
@@ -516,5 +516,7 @@ export default {
   "problem.season_period": "The sale lies outside its season.",
   "problem.season_product": "The season is of other products.",
   "problem.keys_lost": "The keys of sealed bids cannot be kept at the moment; nothing was taken.",
+  "problem.bid_high": "That is not low enough: an offer has to go down by the step.",
+  "problem.minimum_above_price": "Your minimum cannot lie above the price that you hold now.",
   "problem.other": "The venue refused this ({code}).",
 };

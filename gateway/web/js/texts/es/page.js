@@ -6,7 +6,7 @@ export default {
   "language": "Idioma",
   "nav": "Vistas",
   "nav.market": "Mercado",
-  "nav.sales": "Sala de subasta",
+  "nav.sales": "Ventas",
   "nav.operator": "Operador",
   "view.missing": "Esta parte de la página no cargó. Puede que haya una página más nueva.",
   "view.again": "Cargar la página de nuevo",
@@ -516,5 +516,7 @@ export default {
   "problem.season_period": "La venta queda fuera de su temporada.",
   "problem.season_product": "La temporada es de otros productos.",
   "problem.keys_lost": "Por ahora no se pueden guardar las claves de pujas selladas; no se tomó nada.",
+  "problem.bid_high": "No es lo bastante bajo: la oferta debe bajar según el paso.",
+  "problem.minimum_above_price": "Su mínimo no puede quedar por encima del precio que ya tiene.",
   "problem.other": "El mercado lo rechazó ({code}).",
 };
