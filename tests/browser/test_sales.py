@@ -207,10 +207,19 @@ def test_a_file_of_lots_is_taken_after_its_findings_were_read(visit, venue):
     assert window.complaints == []
 
 
-@pytest.mark.parametrize("part", ["", "101", "103", "plan", "awards", "lots"])
-def test_a_phone_needs_no_sideways_scrolling_in_sales(visit, venue, part):
-    page = visit(viewport={"width": 390, "height": 844}, locale="es-PE").sign_in(OPERATOR)
+CLOCK = {"kind": "clock", "products": [{"start": "4.00"}] * 2, "rises": [{"excess_bps": 0, "increment": "0.10"}],
+         "round_seconds": 600}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("part", "mechanism"),
+    [("", None), ("121", ENGLISH), ("122", CLOCK), ("plan", None), ("awards", None), ("lots", None)],
+)
+def test_a_phone_needs_no_sideways_scrolling_in_sales(visit, venue, part, mechanism):
+    if mechanism:
+        venue.plan_sale(int(part), "Narrow", mechanism)
+    page = visit(viewport={"width": 390, "height": 844}, locale="es-PE").sign_in(IMPORTER if mechanism else OPERATOR)
     page.evaluate(f"location.hash = '#/sales/{part}'")
-    page.wait_for_selector(".sale-room .panel")
+    page.wait_for_selector(".sale-room .panel" if part else ".sale-room")
     page.wait_for_timeout(400)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
