@@ -15,7 +15,7 @@ TEXTS = {"tick_size": ("0.05", "1", "0.000000000001", "999999999999"), "symbol":
          "registration": ("open", "agreement", "admission"), "style": ("helmsman", "timed"),
          "scope": ("all", "group", "lot"),
          "absent": ("nothing", "keeps"), "show_demand": ("nothing", "excess", "total"),
-         "ration": ("pro_rata", "arrival"),
+         "ration": ("pro_rata", "arrival"), "payment": ("as_bid", "vcg"), "fallback": ("best", "void"),
          "form": ("", "escc"), "sample_term": ("", "stock_lot"),
          "incoterm": ("", "FOB"), "shipment_from": ("", "2027-05-01"), "shipment_to": ("", "2027-06-01"),
          "country": ("", "PE", "DE"), "destination": ("", "DE", "US"), "hs_code": ("09011190", "1801"),
@@ -38,6 +38,8 @@ def any_body(random: Random, kind: type[bodies.Body], now_ns: int) -> bodies.Bod
 
 def _value(random: Random, name: str, of: Any, now_ns: int) -> Any:
     match of:
+        case kinds.Metadata():
+            return _value(random, name, of.type, now_ns)
         case kinds.UnionType():
             return _value(random, name, random.choice(of.types), now_ns)
         case kinds.NoneType():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.codes import CommandKind, OrderType, Phase, Reason, Side, TimeInForce
-from engine.limits import NOTIONAL_MAX, PRICE_TICKS_MAX, QTY_LOTS_MAX, SIDE_TOTAL_LOTS_MAX
+from engine.limits import CURRENCIES_MAX, NOTIONAL_MAX, PRICE_TICKS_MAX, QTY_LOTS_MAX, SIDE_TOTAL_LOTS_MAX
 from engine.oracle.books import Books as Oracle
 from engine.state.books import Books
 from engine.state.hot import Hot, Which
@@ -276,12 +276,12 @@ def test_limits_are_lifted_lowered_and_set_again(desk):
 def test_very_many_limits_stand_beside_each_other(desk):
     for account in range(1, 60):
         desk.hot.open_account(account)
-        for currency in (1, 2, 65_535):
+        for currency in (1, 2, CURRENCIES_MAX):
             desk.hot.set_limits(account, currency, buy_max=account * 10 + currency, sell_max=0, orders_max=0)
     for account in range(1, 60, 2):
         desk.hot.set_limits(account, 2, **UNLIMITED)
     rows = desk.hot.sections()["limits"]
-    expected = [(a, c) for a in range(1, 60) for c in (1, 2, 65_535) if c != 2 or a % 2 == 0]
+    expected = [(a, c) for a in range(1, 60) for c in (1, 2, CURRENCIES_MAX) if c != 2 or a % 2 == 0]
     assert list(zip(rows["account"].tolist(), rows["currency"].tolist(), strict=True)) == expected
     assert rows["buy_max"].tolist() == [a * 10 + c for a, c in expected]
     assert again(desk).reason(instrument=2, account=7, price=72, qty=1) == Reason.LIMIT_NOTIONAL
