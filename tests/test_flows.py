@@ -20,7 +20,9 @@ NOT_REACHED = {
     EventKind.RESUMED, EventKind.SKIPPED, EventKind.ACCOUNT_OPENED, EventKind.KEY_ADDED, EventKind.KEY_REVOKED,
     EventKind.GENERATION_OPENED, EventKind.SALE_OPENED, EventKind.LOT_PASSED_IN,
     EventKind.SALE_PLANNED, EventKind.SALE_STAGE, EventKind.SALE_VOIDED, EventKind.LOT_CHANGED, EventKind.ROUND,
-    EventKind.AWARD_SET, EventKind.LOT_DESCRIBED, EventKind.SEASON_DEFINED,
+    EventKind.AWARD_SET, EventKind.AWARD_SPLIT, EventKind.LOT_DESCRIBED, EventKind.SEASON_DEFINED,
+    EventKind.SEALED_BID, EventKind.BIDS_CLOSED, EventKind.BID_OPENED, EventKind.KEY_REFUSED, EventKind.LET_GO,
+    EventKind.PROBLEM_FROZEN, EventKind.PROPOSAL_TAKEN,
 }  # fmt: skip
 
 
