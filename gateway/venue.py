@@ -62,6 +62,9 @@ CHILD_STEADY_SECONDS = 60.0  # after so long the back-off begins anew
 CHILD_END_SECONDS = 5.0
 FOLLOWER, SINK = "follower", "sqlite sink"  # children, in the order of their end: what one still writes, the next takes
 KEY_CHECK_SECONDS = 0.5
+# Of the three generations of Python's collector. By its own (700, 10, 10) every few thousand objects of a large sale's
+# state are walked again and again: 500 bids/s were told in 23 ms at p99, 80 at worst; with these in 3 and 15.
+GC_THRESHOLDS = (50_000, 20, 1_000)
 
 
 class StartRefused(Exception):
@@ -144,6 +147,7 @@ class Venue:
             self._task(scheduler.run(), "scheduler")
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
         self.front.ready = True
         self._tell_serving()
 
