@@ -155,6 +155,13 @@ def test_a_sealed_bid_and_a_package(visit, venue):
     row(page, 1).locator("input.num:visible").fill("4.85")
     row(page, 1).locator("button:has-text('Seal the bid')").click()
     page.wait_for_selector(".whole li:has-text('Lot 1: sealed')")
+    steward, _ = enter(visit, OPERATOR, 114)
+    steward.click(".steward button:has-text('End the sale')")
+    steward.fill("#why", "all are here")
+    steward.click(CONFIRM)
+    steward.click(".steward button:has-text('Open the bids')")
+    steward.wait_for_selector(".phase:has-text('Finished')")
+    assert [lot["state"] for lot in venue.sale(114)["lots"]].count("sold") == 1
     venue.plan_sale(115, "Packages", {"kind": "packages", "opening": "4.00", "closes": 3600, "until": 7200})
     page.evaluate("location.hash = '#/sales/115'")
     page.fill("#package-1", "20")

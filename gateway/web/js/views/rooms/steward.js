@@ -21,7 +21,8 @@ export function steward(id, state, venue, notify) {
   el("button", { type: "submit", class: "plain" }, t("steward.admit")));
   const endButton = el("button", { type: "button", class: "danger", on: { click: end } }, t("steward.end"));
   const voidButton = el("button", { type: "button", class: "danger", on: { click: voidSale } }, t("steward.void"));
-  const running = el("div", { class: "row-buttons" }, endButton, voidButton);
+  const openButton = el("button", { type: "button", class: "plain", on: { click: () => attempt("open", {}, "steward.done.open") } }, t("steward.open"));
+  const running = el("div", { class: "row-buttons" }, openButton, endButton, voidButton);
   const node = el("section", { class: "steward", aria: { label: t("operator") } }, el("h2", {}, t("operator")), running, admitForm, biddersTable, bidsTable);
   let labels = new Map();
   let sale = null;
@@ -43,6 +44,7 @@ export function steward(id, state, venue, notify) {
     const over = now.stage === "finished" || now.stage === "void";
     show(running, !over);
     show(admitForm, !over);
+    show(openButton, now.mechanism === "sealed" && now.state === "pending");
     show(endButton, now.stage === "live" || now.stage === "prebids");
     const known = now.operator?.bidders ?? [];
     show(biddersTable, known.length > 0);
