@@ -102,6 +102,7 @@ PACKAGE_LOTS_MAX = 200
 PACKAGE_LOOKS_MAX = 100_000  # at bids, in the venue's own enumeration: some 50 ms
 PROOF_DEPTH_MAX = 200  # decisions on the path to one leaf
 PROOF_LEAVES_MAX = 20_000  # of one proof that wait to be merged
+PROPOSAL_LINE_BYTES_MAX = 128 * 1024  # of a solver's process, one proposal
 PROOF_LEAVES_PER_COMMAND_MAX = 8  # each some ms
 SALE_CLOCK_NS_MIN = 10**9
 SALE_CLOCK_NS_MAX = 24 * 3600 * 10**9

@@ -129,7 +129,7 @@ class Scheduler:
 
     def _reply(self, listing: Listing, through_ns: int) -> Reply:
         def reply(outcome: Outcome) -> None:
-            refused = _refusal(outcome.events)
+            refused = refusal(outcome.events)
             if outcome.status == "applied" and refused is None:
                 self._through_ns[listing.body.instrument] = through_ns
             else:
@@ -138,7 +138,7 @@ class Scheduler:
         return reply
 
 
-def _refusal(events: np.ndarray) -> str | None:
+def refusal(events: np.ndarray) -> str | None:
     """The reason of a REJECTED event that answers the command itself (not one of a timer), or None."""
     answers = events[(events["kind"] == EventKind.REJECTED) & (events["order"] == 0)]
     return name_of(Reason, int(answers["reason"][0])) if len(answers) else None

@@ -51,6 +51,7 @@ from gateway.replaying import (
 from gateway.scheduler import Scheduler
 from gateway.sequencer import Fatal, Outcome, Sequencer, Stopped
 from gateway.settings import Settings
+from gateway.solver.serving import Solving
 from gateway.status_file import StatusFile
 from gateway.upgrade import upgrade
 
@@ -145,6 +146,8 @@ class Venue:
         if self.config is not None:
             scheduler = Scheduler(self.env, self.sequencer, self.machine, self.config)
             self._task(scheduler.run(), "scheduler")
+        self.solving = Solving(self.front)
+        self._task(self.solving.run(), "solver")
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)

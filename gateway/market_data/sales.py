@@ -7,6 +7,7 @@ view itself, so that a new mechanism is fed without a line here.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,7 @@ class SalesFeed:
         self.channel = Channel(Name("sales"), "", first_seq, self._snapshot, conflated=True, later=later)
         self._of: dict[int, Channel] = {}  # of one sale, once somebody has asked
         self._dirty: set[int] = set()
+        self.on_frozen: Callable[[list[int]], None] = lambda sales: None  # their problems wait for proposals
         # Lots of sales of many, as the last update had them. A snapshot may have told more, never less.
         self._told: dict[int, dict[int, Struct]] = {}
 
@@ -69,6 +71,9 @@ class SalesFeed:
         if changed.any():
             self.changed_ns = ts_ns
             self._dirty.update(events["order"][changed].tolist())
+            frozen = kinds == EventKind.PROBLEM_FROZEN
+            if frozen.any():
+                self.on_frozen(events["order"][frozen].tolist())
 
     def tick(self) -> None:
         dirty, self._dirty = self._dirty, set()

@@ -200,7 +200,7 @@ def _mechanism(request: SaleRequest, reading: Reading, before: Terms | None) -> 
         return terms
     for name in _SHORT:
         if getattr(request, name) is None:
-            raise Problem("invalid_field", f"Without a mechanism it needs {name}.", pointer=f"/{name}")
+            raise Problem("missing_field", f"Without a mechanism it needs {name}.", pointer=f"/{name}")
     opening, increment = (_ticks(getattr(request, name), reading.tick_size, f"/{name}") for name in _SHORT[:2])
     given_ = {
         "opening": request.opening,

@@ -203,6 +203,23 @@ class BidAnswer(Struct):
     maximum: str | UnsetType | None = UNSET
 
 
+class OwnBid(Struct):
+    bid: int  # sequence of its command
+    lot: int
+    maximum: str
+    bags: int  # of a divided lot; 0: the whole
+    normal: bool
+    waits: bool  # for the operator's decision
+
+
+class OwnBidsAnswer(Struct):
+    sale_id: int
+    mechanism: str
+    lots: list[Object]  # those with something of one's own: fields that begin with you_ or your_
+    bids: list[OwnBid]  # of English sales, by arrival
+    as_of: int | UnsetType = UNSET
+
+
 class ResultAnswer(Struct):
     lot: int
     title: str

@@ -17,9 +17,17 @@ from gateway.market_data.sales import shown_sales
 from gateway.problems import of_reason
 from gateway.rest.history import page
 from gateway.rest.routes import ROUTES, Call
-from gateway.rest.sale_schemas import PastSalesAnswer, ResultsAnswer, ResultsQuery, SaleAnswer, SalesAnswer, SalesQuery
+from gateway.rest.sale_schemas import (
+    OwnBidsAnswer,
+    PastSalesAnswer,
+    ResultsAnswer,
+    ResultsQuery,
+    SaleAnswer,
+    SalesAnswer,
+    SalesQuery,
+)
 from gateway.rest.schemas import PageQuery
-from gateway.sales.showing import sale_view
+from gateway.sales.showing import mechanism_name, own_bids, sale_view
 
 _CSV = "text/csv"
 _RESULT = ("lot", "title", "state", "bags", "price", "value", "award", "buyer")
@@ -67,6 +75,15 @@ async def get_results(call: Call) -> dict[str, Any] | web.Response:
         "currency": sale.terms.unit.currency,
         "results": results,
     }
+
+
+@ROUTES.add(
+    "GET", "/v1/sales/{sale_id}/bids", answer=OwnBidsAnswer, tag="sales", role=Role.READ, codes=("sale_unknown",)
+)
+async def get_own_bids(call: Call) -> dict[str, Any]:
+    """The caller's own bids in a sale: where it stands on each lot that it bid on, and what it bid."""
+    sale = sale_of(call)
+    return {"sale_id": sale.sale, "mechanism": mechanism_name(sale), **own_bids(call.form, sale, call.account)}
 
 
 def sale_of(call: Call) -> Sale:

@@ -55,7 +55,7 @@ def read_struct(kind: type[Struct], given: Any, reading: Reading, pointer: str, 
             before = getattr(known, field.name, None)
             values[field.name] = _read(hints[field.name], field.name, given[name], reading, f"{pointer}/{name}", before)
         elif field.required:
-            raise Problem("invalid_field", f"It has no {name}.", pointer=f"{pointer}/{name}")
+            raise Problem("missing_field", f"It has no {name}.", pointer=f"{pointer}/{name}")
     strangers = sorted(given.keys() - names)
     if strangers:
         raise Problem("invalid_field", "There is no such field.", pointer=f"{pointer}/{strangers[0]}")

@@ -8,7 +8,9 @@ import msgspec
 
 from engine.markets.sales import views
 from engine.markets.sales.english_views import own_lot_view
+from engine.markets.sales.texts import price_text
 from engine.messages.sales.english import English
+from engine.state.sales.english import EnglishState
 from engine.state.sales.sale import Sale
 from gateway.forms import Form
 from gateway.sales.fields import SPANS, wire_name
@@ -52,6 +54,33 @@ def own_part(form: Form, sale: Sale, lot: int, account: int) -> dict[str, Any]:
         lots = market.get("lots") or [{}]
         part = lots[lot - 1] if lot else {name: value for name, value in market.items() if name.startswith(_OWN)}
     return {name: value for name, value in part.items() if name.startswith(_OWN) or name in ("price", "state")}
+
+
+def own_bids(form: Form, sale: Sale, account: int) -> dict[str, Any]:
+    """Lots of which the account's own view says something, and its bids in an English sale, those that wait too."""
+    lots = shown(form, views.account_view(sale, account).market).get("lots", [])
+    own = [{name: value for name, value in lot.items() if name == "lot" or name.startswith(_OWN)} for lot in lots]
+    said = [lot for lot in own if any(value for name, value in lot.items() if name not in ("lot", "you_sell"))]
+    bids = []
+    if isinstance(sale.market, EnglishState):
+        taken = [(one, False) for lot in sale.market.lots for one in lot.placed if one.account == account]
+        taken += [(one, True) for one in sale.market.waiting if one.account == account]
+        bids = [
+            {
+                "bid": one.seq,
+                "lot": one.lot,
+                "maximum": price_text(sale, one.maximum),
+                "bags": one.bags,
+                "normal": one.normal,
+                "waits": waits,
+            }
+            for one, waits in sorted(taken, key=lambda each: each[0].seq)
+        ]
+    return {"lots": said, "bids": bids}
+
+
+def mechanism_name(sale: Sale) -> str:
+    return str(type(sale.terms.mechanism).__struct_config__.tag)
 
 
 def _renamed(form: Form, value: Any) -> Any:

@@ -66,6 +66,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "post_admit": {"sale_id": 1, "body": {"account": 2}},
     "post_decide": {"sale_id": 1, "bid": 1, "body": {"accept": True}},
     "get_results": {"sale_id": 1},
+    "get_own_bids": {"sale_id": 1},
     "post_keys": {"sale_id": 1, "body": {"keys": [{"bid": 1, "key": "0" * 64}]}},
     "post_open": {"sale_id": 1},
     "get_awards": {},

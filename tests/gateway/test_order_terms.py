@@ -33,3 +33,10 @@ def test_every_reason_of_an_order_has_a_sentence_of_its_own(reason: Reason) -> N
     problem = of_reason(reason)
     assert "engine refused" not in problem.detail and problem.detail.endswith("."), problem.detail
     assert 400 <= problem.status < 600
+
+
+@pytest.mark.parametrize("reason", [one for one in Reason if 112 <= one <= 191], ids=str)
+def test_every_reason_of_a_sale_has_a_sentence_of_its_own(reason: Reason) -> None:
+    problem = of_reason(reason)
+    assert "engine refused" not in problem.detail and problem.detail.endswith("."), problem.detail
+    assert 400 <= problem.status < 600
